@@ -1,0 +1,25 @@
+/** Which metrics a list of names means. */
+
+/**
+ * Tells whether a name is meant by a list of names, in which `*` stands for any characters.
+ *
+ * @returns a predicate, or undefined for an empty list, which means every name. It remembers its answers, for a bounded
+ *   number of names, so that each call costs one look-up.
+ */
+export function nameFilter(names: readonly string[]): ((name: string) => boolean) | undefined {
+  if (names.length === 0 || names.includes("*")) return undefined;
+  const patterns = names.map((name) => new RegExp(`^${name.split("*").map(escapeRegExp).join(".*")}$`, "s"));
+  const known = new Map<string, boolean>();
+  return (name) => {
+    let isMeant = known.get(name);
+    if (isMeant === undefined) {
+      isMeant = patterns.some((pattern) => pattern.test(name));
+      if (known.size < 10_000) known.set(name, isMeant);
+    }
+    return isMeant;
+  };
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}

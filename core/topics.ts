@@ -1,0 +1,34 @@
+/** Device names in MQTT topics, where `/`, `+` and `#` have a meaning of their own. */
+
+/** A device's name as one level of a topic: percent-encoded, so that any name is safe. */
+export function toLevel(deviceId: string): string {
+  return encodeURIComponent(deviceId);
+}
+
+/**
+ * Finds the device in topics by a pattern in MQTT's manner: the first `+` stands for the device, further ones for any
+ * level, a last `#` for any levels.
+ *
+ * @returns a function that gives the decoded name of the device, or undefined for a topic that does not fit
+ */
+export function deviceInTopic(pattern: string): (topic: string) => string | undefined {
+  const levels = pattern.split("/");
+  const device = levels.indexOf("+");
+  const isOpen = levels.at(-1) === "#";
+  const count = isOpen ? levels.length - 1 : levels.length;
+  return (topic) => {
+    const given = topic.split("/");
+    if (isOpen ? given.length < count : given.length !== count) return undefined;
+    const fits = levels.slice(0, count).every((level, index) => level === "+" || level === given[index]);
+    return fits ? fromLevel(given[device] ?? "") : undefined;
+  };
+}
+
+function fromLevel(level: string): string {
+  try {
+    return decodeURIComponent(level);
+  } catch {
+    // A device that does not encode its name may well have a % in it.
+    return level;
+  }
+}

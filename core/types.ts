@@ -1,0 +1,59 @@
+/** The plain JSON shapes that everything exchanges. Parsing foreign payloads lives in reading.ts. */
+
+/** How far a value can be trusted; absent means good. Bad readings are stored and shown, but teach and alarm nothing. */
+export type Quality = "good" | "stale" | "bad";
+
+/** Text attributes of a device, such as its location. */
+export type Tags = Record<string, string>;
+
+/** Finite numbers by metric name. */
+export type Metrics = Record<string, number>;
+
+/** One device at one instant. Analytic nodes add properties to it and take nothing away. */
+export interface Reading {
+  deviceId: string;
+  /** Time of measurement, ms since 1970. */
+  timestamp: number;
+  metrics: Metrics;
+  /** Unit by metric name, e.g. `{ temperature: "°C" }`. */
+  units?: Record<string, string>;
+  tags?: Tags;
+  quality?: Quality;
+  /** What detectors say, by the detector's name. */
+  verdicts?: Record<string, Verdict>;
+  /** What is really wrong with the device; only simulated readings know. */
+  truth?: Truth;
+}
+
+/** What one detector says of one metric. */
+export interface MetricVerdict {
+  value: number;
+  /** What the baseline would have predicted. */
+  expected: number;
+  /** Limits of normal; absent on a side that is not watched. */
+  lower?: number;
+  upper?: number;
+  /** Signed: below the expected value is negative. At most 10⁶ in size. */
+  score: number;
+  isAnomaly: boolean;
+}
+
+/** What one detector says of one reading. */
+export interface Verdict {
+  detector: string;
+  isAnomaly: boolean;
+  /** The largest absolute score of the metrics. */
+  score: number;
+  threshold: number;
+  metrics: Record<string, MetricVerdict>;
+}
+
+/** Ground truth of a simulated device. */
+export interface Truth {
+  /** Name of the fault that is present, or null. */
+  fault: string | null;
+  /** When it began, ms since 1970, or null. */
+  since: number | null;
+  /** Seconds until it ends (or, for wear, until the device breaks); null when unknown or none. */
+  remainingSeconds: number | null;
+}

@@ -1,0 +1,4 @@
+/** What the editor's page offers to the editor half of a node, as far as it is used here. */
+declare const RED: {
+  nodes: { registerType(type: string, definition: object): void };
+};

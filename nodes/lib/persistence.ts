@@ -1,0 +1,234 @@
+/** Keeps the state of a node's devices where a restart finds it: in files of our own, or in a context store. */
+import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+/** Where shards of text are kept. */
+export interface ShardStore {
+  /** All shards that were ever written. A shard that cannot be read gives the Error in place of its text. */
+  read(): Promise<(string | Error)[]>;
+  write(shard: number, text: string): Promise<void>;
+}
+
+/** One record: a device, when it was last seen, and its state as plain JSON. */
+export type SavedEntry = [deviceId: string, lastSeen: number, state: unknown];
+
+/**
+ * Devices share this many files, of which only those with changes are written: few enough that a thousand devices do not
+ * make a thousand files, many enough that one changed device does not write ten thousand.
+ */
+const SHARDS = 64;
+
+/** Longest time that saving and restoring work without letting other work of the event loop through, ms. */
+const SLICE = 4;
+
+/** Which shard a device belongs to: FNV-1a over its name. */
+export function shardOf(deviceId: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < deviceId.length; i++) hash = Math.imul(hash ^ deviceId.charCodeAt(i), 0x01000193);
+  return (hash >>> 0) % SHARDS;
+}
+
+/**
+ * Saves the shards that have changed since they were last saved, and restores them all.
+ *
+ * The text of a shard is a line for its kind and version, then a line a device. It is made in slices of a few
+ * milliseconds, so that ten thousand devices never hold up the event loop.
+ */
+export class Persistence {
+  readonly #store: ShardStore;
+  readonly #header: string;
+  readonly #members: Set<string>[] = Array.from({ length: SHARDS }, () => new Set());
+  readonly #changed = new Set<number>();
+  readonly #save: (deviceId: string) => SavedEntry;
+  #running: Promise<void> | undefined;
+
+  /** `kind` names the node's type, `version` the form of its states; `save` gives the present record of a device. */
+  constructor(store: ShardStore, kind: string, version: number, save: (deviceId: string) => SavedEntry) {
+    this.#store = store;
+    this.#header = JSON.stringify({ kind, version });
+    this.#save = save;
+  }
+
+  /** Takes a device in and gives its shard, with which `touch` is told of changes at no cost. */
+  add(deviceId: string): number {
+    const shard = shardOf(deviceId);
+    this.#members[shard]?.add(deviceId);
+    this.#changed.add(shard);
+    return shard;
+  }
+
+  delete(deviceId: string): void {
+    const shard = shardOf(deviceId);
+    if (this.#members[shard]?.delete(deviceId)) this.#changed.add(shard);
+  }
+
+  touch(shard: number): void {
+    this.#changed.add(shard);
+  }
+
+  /** Writes all that has changed. A shard that cannot be written stays changed; the first error is thrown at the end. */
+  async save(): Promise<void> {
+    while (this.#running) await this.#running;
+    this.#running = this.#saveChanged().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #saveChanged(): Promise<void> {
+    let failure: unknown;
+    for (const shard of [...this.#changed]) {
+      this.#changed.delete(shard);
+      try {
+        await this.#store.write(shard, await this.#textOf(shard));
+      } catch (error) {
+        this.#changed.add(shard);
+        failure ??= error;
+      }
+    }
+    if (failure !== undefined) throw failure;
+  }
+
+  async #textOf(shard: number): Promise<string> {
+    const lines = [this.#header];
+    let sliceEnd = performance.now() + SLICE;
+    for (const deviceId of this.#members[shard] ?? []) {
+      if (performance.now() > sliceEnd) {
+        await nextTurn();
+        sliceEnd = performance.now() + SLICE;
+        // A device may have been forgotten meanwhile.
+        if (!this.#members[shard]?.has(deviceId)) continue;
+      }
+      lines.push(JSON.stringify(this.#save(deviceId)));
+    }
+    // Saving many small shards in a row must not hold up the loop either.
+    await nextTurn();
+    return `${lines.join("\n")}\n`;
+  }
+
+  /**
+   * Gives each saved record to `restore` with the version it was written by. What cannot be read or restored goes to
+   * `fail` and is left out. Takes no device in: that is left to `restore`.
+   */
+  async restore(restore: (entry: SavedEntry, version: number) => void, fail: (error: Error) => void): Promise<void> {
+    let sliceEnd = performance.now() + SLICE;
+    for (const text of await this.#store.read()) {
+      if (text instanceof Error) {
+        fail(text);
+        continue;
+      }
+      const [header = "", ...lines] = text.split("\n");
+      const version = this.#versionOf(header, fail);
+      if (version === undefined) continue;
+      for (const line of lines) {
+        if (line === "") continue;
+        try {
+          restore(parseEntry(line), version);
+        } catch (error) {
+          fail(error instanceof Error ? error : new Error(String(error)));
+        }
+        if (performance.now() > sliceEnd) {
+          await nextTurn();
+          sliceEnd = performance.now() + SLICE;
+        }
+      }
+    }
+    this.#changed.clear();
+  }
+
+  #versionOf(header: string, fail: (error: Error) => void): number | undefined {
+    try {
+      const { kind, version } = JSON.parse(header);
+      if (kind === JSON.parse(this.#header).kind && Number.isInteger(version)) return version;
+      fail(new Error(`the saved state is of a ${kind}`));
+    } catch {
+      fail(new Error("the saved state is damaged"));
+    }
+    return undefined;
+  }
+}
+
+function parseEntry(line: string): SavedEntry {
+  const entry: unknown = JSON.parse(line);
+  if (Array.isArray(entry) && typeof entry[0] === "string" && Number.isFinite(entry[1])) return entry as SavedEntry;
+  throw new Error("a saved record is damaged");
+}
+
+/** Shards as files of one folder. Each is written beside the old one and put in its place, so that a crash leaves one. */
+export class FileStore implements ShardStore {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async read(): Promise<(string | Error)[]> {
+    const names = await readdir(this.#folder).catch((error) => {
+      if (error.code === "ENOENT") return [];
+      throw error;
+    });
+    const files = names.filter((name) => name.endsWith(".jsonl"));
+    return Promise.all(files.map((name) => readFile(join(this.#folder, name), "utf8").catch((error: Error) => error)));
+  }
+
+  async write(shard: number, text: string): Promise<void> {
+    await mkdir(this.#folder, { recursive: true });
+    const file = join(this.#folder, `${String(shard).padStart(2, "0")}.jsonl`);
+    const part = `${file}.part`;
+    const handle = await open(part, "w");
+    try {
+      await handle.writeFile(text);
+      // Otherwise a power cut could leave the new name with nothing in it.
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+    await rename(part, file);
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** The part of Node-RED's context that is used. */
+export interface Context {
+  get(key: string, store: string, done: (error: Error | null, value?: unknown) => void): void;
+  set(key: string, value: unknown, store: string, done: (error?: Error | null) => void): void;
+}
+
+/** Shards as values of a node's context, in a store that the settings name. */
+export class ContextStore implements ShardStore {
+  readonly #context: Context;
+  readonly #name: string;
+
+  constructor(context: Context, name: string) {
+    this.#context = context;
+    this.#name = name;
+  }
+
+  async read(): Promise<(string | Error)[]> {
+    const shards = Array.from({ length: SHARDS }, (_, shard) => this.#get(shard));
+    return (await Promise.all(shards)).filter((text) => text !== undefined);
+  }
+
+  #get(shard: number): Promise<string | undefined> {
+    return new Promise((resolve, reject) => {
+      this.#context.get(keyOf(shard), this.#name, (error, value) => {
+        if (error) reject(error);
+        else resolve(typeof value === "string" ? value : undefined);
+      });
+    });
+  }
+
+  write(shard: number, text: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#context.set(keyOf(shard), text, this.#name, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+}
+
+function keyOf(shard: number): string {
+  return `devices${shard}`;
+}
