@@ -18,7 +18,7 @@ export function expandForm(form: string, options: Options, texts: Texts, isConfi
   return form.replace(/\{\{(\w+)\}\}/g, (_, name: string) => {
     if (name !== "state") return row(name);
     const rows = Object.keys(stateOptions).map(row).join("\n");
-    return `<details><summary data-i18n="sections.state"></summary>\n${rows}\n</details>`;
+    return `<details><summary style="margin-bottom: 12px" data-i18n="sections.state"></summary>\n${rows}\n</details>`;
   });
 }
 
@@ -32,14 +32,14 @@ function rowOf(id: string, name: string, option: Option<unknown>, texts: Texts):
   const label = `<label for="${id}" style="width: 150px" data-i18n="${key}.label"></label>`;
   const unit = "unit" in texts ? ` <span data-i18n="${key}.unit"></span>` : "";
   if (option.kind === "table") {
-    return `<div class="form-row"><div data-i18n="${key}.label"></div><ol id="${id}-rows"></ol></div>`;
+    return `<div class="form-row"><span data-i18n="${key}.label"></span>${unit}<ol id="${id}-rows"></ol></div>`;
   }
   return `<div class="form-row">${label}${fieldOf(id, key, option, texts)}${unit}</div>`;
 }
 
 function fieldOf(id: string, key: string, option: Option<unknown>, texts: Texts): string {
   const placeholder = "placeholder" in texts ? ` data-i18n="[placeholder]${key}.placeholder"` : "";
-  const width = "width: calc(100% - 160px)";
+  const width = "width: calc(100% - 150px)";
   switch (option.kind) {
     case "choice": {
       const choices = (option.choices ?? []).map(

@@ -99,41 +99,58 @@ function rowReasons(node: EditedNode, table: string, columns: Options, row: Row,
 }
 
 function prepareField(node: EditedNode, selector: string, name: string, option: Option<unknown>): void {
-  const value = node[name];
-  if (option.kind === "table") prepareTable(node, $(`${selector}-rows`), name, option.columns ?? {});
-  else if (isEnvironment(value)) useTextField($(selector), value);
-  else if (option.kind === "list" && option.choices) {
-    const options = option.choices.map((value) => ({ value, label: node._(`options.${name}.values.${value}`) }));
-    $(selector).typedInput({ types: [{ value: name, multiple: true, options }] } as never);
+  const field = $(selector);
+  // A flow may be older than the option.
+  const value = node[name] ?? option.value;
+  if (option.kind === "table") {
+    prepareTable(node, $(`${selector}-rows`), name, option.columns ?? {}, Array.isArray(value) ? value : []);
+  } else if (option.kind === "flag") {
+    if (isEnvironment(value)) field.attr("type", "text").val(value);
+    else field.prop("checked", String(value) === "true");
+  } else if (option.kind === "choice") {
+    setChoice(field, option, value);
+  } else if (option.kind !== "secret" && option.kind !== "reference") {
+    field.val(String(value));
+    if (option.choices && !isEnvironment(value)) useCheckList(node, field, name, option.choices);
   }
+  if (reasonOf(node, option, value) !== undefined) field.closest("details").prop("open", true);
 }
 
-/** A choice or a check box cannot hold `${NAME}`: it becomes a text field, so that Done does not lose it. */
-function useTextField(field: JQuery, value: string): void {
-  if (field.is("select, [type=checkbox]")) {
-    const id = field.attr("id") ?? "";
-    field.replaceWith($("<input>", { type: "text", id }).val(value));
-  }
+/** A choice also shows what is none of its words, `${NAME}` or something wrong, so that Done does not lose it. */
+function setChoice(select: JQuery, { choices }: Option<unknown>, value: unknown): void {
+  const text = String(value);
+  if (!choices?.includes(text)) select.append($("<option>", { value: text, text }));
+  select.val(text);
+}
+
+function useCheckList(node: EditedNode, field: JQuery, name: string, choices: readonly string[]): void {
+  const options = choices.map((value) => ({ value, label: node._(`options.${name}.values.${value}`) }));
+  const type = { value: name, multiple: true, options };
+  field.typedInput({ types: [type] });
 }
 
 // --- tables
 
-function prepareTable(node: EditedNode, list: JQuery, table: string, columns: Options): void {
+function prepareTable(node: EditedNode, list: JQuery, table: string, columns: Options, rows: Row[]): void {
   const defaults = Object.fromEntries(Object.entries(columns).map(([name, { value }]) => [name, value]));
   const isInline = Object.keys(columns).length <= INLINE_COLUMNS;
-  list.css({ "min-height": "120px", "min-width": "420px" }).editableList({
+  list.editableList<Row>({
     header: isInline ? headerOf(node, table, columns) : undefined,
-    addItem(container: JQuery, _index: number, item: Row) {
+    addItem(container, _index, item) {
       const isNew = Object.keys(item).length === 0;
       const row = { ...defaults, ...item };
       const cells = Object.entries(columns).map(([name, column]) => cellOf(node, table, name, column, row[name]));
       if (isInline) container.css({ display: "flex", gap: "6px" }).append(cells);
-      else addFolded(node, container, table, columns, cells, isNew);
+      else addFolded(container, cells, isNew);
+      if (isNew) cells[0]?.trigger("focus");
     },
+    height: "auto",
     sortable: true,
     removable: true,
-  } as never);
-  list.editableList("addItems" as never, structuredClone(node[table]) as never);
+  });
+  // Before it is made, the list would take this for its height once and for all.
+  list.css("min-height", "60px");
+  list.editableList("addItems", structuredClone(rows));
 }
 
 function headerOf(node: EditedNode, table: string, columns: Options): JQuery {
@@ -146,79 +163,77 @@ function headerOf(node: EditedNode, table: string, columns: Options): JQuery {
   return header;
 }
 
-/** One line that sums the row up, and beneath it the labelled cells, shown on a click. */
-function addFolded(
-  node: EditedNode,
-  container: JQuery,
-  table: string,
-  columns: Options,
-  cells: JQuery[],
-  isOpen: boolean,
-): void {
-  const names = Object.keys(columns);
-  const details = $("<div>").css({ "padding-top": "6px" }).toggle(isOpen);
-  cells.forEach((cell, index) => {
-    const label = node._(`options.${table}.columns.${names[index]}.label`);
-    $("<div>", { class: "form-row" })
-      .append($("<label>", { text: label }).css("width", "140px"), cell)
+/** One line that sums a row up, and folded away under it the labelled cells. A new row is open, and so is a wrong one. */
+function addFolded(container: JQuery, cells: JQuery[], isNew: boolean): void {
+  const details = $("<details>");
+  const summary = $("<summary>").css("margin-bottom", "6px").appendTo(details);
+  for (const cell of cells) {
+    $("<label>")
+      .css({ display: "flex", "align-items": "center", width: "auto", "margin-bottom": "6px" })
+      .append($("<span>", { text: cell.attr("aria-label") ?? "" }).css("width", "140px"), cell)
       .appendTo(details);
-  });
-  const summary = $("<a>", { href: "#", class: "da-summary" }).css({ display: "block" });
+  }
+  const isWrong = () => cells.some((cell) => cell.hasClass("input-error"));
   const sumUp = () =>
-    summary.text(
-      cells
-        .map((cell) => String(contentOf(cell)))
-        .filter((text) => text !== "")
-        .join(" · "),
-    );
-  summary.on("click", (event) => {
-    event.preventDefault();
-    details.toggle();
-  });
-  details.on("change", sumUp);
+    summary
+      .text(cells.map(shownIn).filter(Boolean).join(" · "))
+      .css("color", isWrong() ? "var(--red-ui-text-color-error)" : "");
   sumUp();
-  container.append(summary, details);
+  details.on("input change", sumUp).prop("open", isNew || isWrong());
+  container.append(details);
 }
 
-/** The field of one cell. It is marked, with the reason as its tooltip, as soon as its value is not right. */
+/** What a cell tells a reader: its text, of a choice the chosen word, of a check box its label. */
+function shownIn(cell: JQuery): string {
+  if (cell.is("select")) return cell.find(":selected").text();
+  if (cell.is("[type=checkbox]")) return cell.prop("checked") ? (cell.attr("aria-label") ?? "") : "";
+  return String(cell.val());
+}
+
+/** The field of one cell. As long as its value is not right, it is marked, and a tooltip tells the reason. */
 function cellOf(node: EditedNode, table: string, name: string, column: Option<unknown>, value: unknown): JQuery {
-  const cell = fieldOf(node, table, name, column, value).attr("data-column", name);
+  const cell = fieldOf(node, table, name, column, value).attr("data-column", name).data({ saved: value });
   cell.attr("aria-label", node._(`options.${table}.columns.${name}.label`));
-  const mark = () => {
-    const reason = reasonOf(node, column, contentOf(cell));
-    cell.toggleClass("input-error", reason !== undefined).attr("title", reason ?? "");
-  };
+  const reason = () => reasonOf(node, column, contentOf(cell)) ?? null;
+  const mark = () => cell.toggleClass("input-error", reason() !== null);
   cell.on("input change", mark);
   mark();
+  RED.popover.tooltip(cell, reason);
   return cell;
 }
 
 function fieldOf(node: EditedNode, table: string, name: string, column: Option<unknown>, value: unknown): JQuery {
   if (column.kind === "flag" && !isEnvironment(value)) {
     return $("<input>", { type: "checkbox" })
-      .prop("checked", value === true)
+      .prop("checked", String(value) === "true")
       .css("width", "auto");
   }
-  if (column.choices && !isEnvironment(value)) {
-    const choices = column.choices.map((choice) =>
+  if (column.kind === "choice") {
+    const choices = (column.choices ?? []).map((choice) =>
       $("<option>", { value: choice, text: node._(`options.${table}.columns.${name}.values.${choice}`) }),
     );
-    return $("<select>").append(choices).val(String(value)).css({ flex: "1 1 0", "min-width": 0 });
+    const select = $("<select>").append(choices).css({ flex: "1 1 0", "min-width": 0 });
+    setChoice(select, column, value);
+    return select;
   }
   return $("<input>", { type: "text" })
     .val(String(value ?? ""))
     .css({ flex: "1 1 0", "min-width": 0 });
 }
 
+/** What a cell holds: until somebody changes it, what was saved, of the type that it had. */
 function contentOf(cell: JQuery): unknown {
-  return cell.is("[type=checkbox]") ? cell.prop("checked") : cell.val();
+  const saved: unknown = cell.data("saved");
+  const content: unknown = cell.is("[type=checkbox]") ? cell.prop("checked") : cell.val();
+  return String(content) === String(saved) ? saved : content;
 }
 
 function rowsOf(list: JQuery): Row[] {
-  const items = list.editableList("items" as never) as unknown as JQuery;
-  return items.toArray().map((item) =>
+  // A deleted row is there until it has faded away.
+  const rows = list.children(":not(.red-ui-editableList-item-deleting)").toArray();
+  return rows.map((row) =>
     Object.fromEntries(
-      $(item)
+      $(row)
         .find("[data-column]")
         .toArray()
         .map((cell) => [$(cell).attr("data-column") ?? "", contentOf($(cell))]),

@@ -1,0 +1,122 @@
+/** Every registered node as it shows in the editor: palette, form, reasons of wrong values, help, both themes. */
+import { strict as assert } from "node:assert";
+import type { Option, Options } from "../../nodes/lib/options.ts";
+import { Editor, textOf } from "./editor.ts";
+import { faintTexts, layoutProblems } from "./look.ts";
+import { nodes } from "./registry.ts";
+
+const namesOf = (kind: Option<unknown>["kind"], options: Options) =>
+  Object.keys(options).filter((name) => options[name]?.kind === kind);
+
+const REASON = /must be a (whole )?number/;
+
+/** What a field shows of a value. */
+const shown = ({ kind, value }: Option<unknown>) => (kind === "flag" ? value : String(value));
+
+describe("in the editor", function () {
+  this.timeout(60_000);
+  let editor: Editor;
+
+  before(async () => {
+    editor = await Editor.open([{ id: "tab", type: "tab", label: "Flow" }]);
+  });
+  after(() => editor?.close());
+  afterEach(async () => {
+    await editor.cancel();
+    assert.deepEqual(editor.complaints, []);
+  });
+
+  const labelOf = (option: string) => editor.form.locator(`label[for="node-input-${option}"]`);
+
+  for (const [index, { type, options, purpose }] of nodes.entries()) {
+    describe(type, () => {
+      let id: string;
+
+      it("stands in the palette with its icon, and a tooltip says what it is for", async () => {
+        const entry = editor.paletteEntry(type);
+        const category = editor.page.locator(".red-ui-palette-category").filter({ has: entry });
+        assert.equal(await textOf(category.locator(".red-ui-palette-header")), "device analytics");
+
+        const icon = entry.locator(".red-ui-palette-icon");
+        const [address, width] = await icon.evaluate(async (icon) => {
+          const image = new Image();
+          image.src = getComputedStyle(icon).backgroundImage.slice(5, -2);
+          await image.decode();
+          return [image.src, image.naturalWidth];
+        });
+        assert.match(String(address), new RegExp(`/${type}\\.svg$`));
+        assert.ok(Number(width) > 0);
+
+        await entry.hover();
+        const tooltip = await textOf(editor.page.locator(".red-ui-popover:not(.red-ui-tooltip)"));
+        assert.ok(tooltip.includes(purpose), tooltip);
+        await editor.leave();
+      });
+
+      it("is dragged in, and its form shows every option with its default, nothing cut or out of place", async () => {
+        id = await editor.dragIn(type, { x: 200, y: 60 + 80 * index });
+        await editor.openForm(id);
+        await editor.unfold();
+
+        assert.deepEqual(await layoutProblems(editor.form), []);
+        for (const [name, option] of Object.entries(options)) {
+          const field = option.kind === "table" ? editor.table(name) : editor.field(name);
+          assert.ok(await field.isVisible(), name);
+          if (option.kind === "table") continue;
+          assert.notEqual(await textOf(labelOf(name)), "", name);
+          assert.equal(option.kind === "flag" ? await field.isChecked() : await field.inputValue(), shown(option));
+        }
+
+        for (const name of namesOf("table", options)) await editor.addRow(name);
+        assert.deepEqual(await layoutProblems(editor.form), []);
+      });
+
+      const numbers = namesOf("number", options);
+      if (numbers.length > 0) {
+        it("marks wrong numbers with the reason, at their fields and at the node, until they are put right", async () => {
+          const labels: string[] = [];
+          await editor.openForm(id);
+          await editor.unfold();
+          for (const name of numbers) {
+            await editor.type(editor.field(name), "x");
+            assert.ok(await editor.isWrong(editor.field(name)), name);
+            labels.push(await textOf(labelOf(name)));
+          }
+          assert.match(await editor.reasonAt(editor.field(numbers[0] ?? "")), REASON);
+          await editor.done();
+
+          const reasons = await editor.triangleText(id);
+          for (const label of labels) assert.match(reasons, new RegExp(`${label} ${REASON.source}`));
+
+          await editor.openForm(id);
+          for (const name of numbers) {
+            assert.ok(await editor.field(name).isVisible(), `${name} is wrong and folded away`);
+            await editor.type(editor.field(name), String(options[name]?.value));
+            assert.ok(!(await editor.isWrong(editor.field(name))), name);
+          }
+          await editor.done();
+          assert.ok(!(await editor.wears(id, "error")));
+        });
+      }
+
+      it("shows its help beside the form", async () => {
+        await editor.openForm(id);
+        await editor.page.locator(".red-ui-tray-footer .fa-book").click();
+        const help = editor.page.locator(".red-ui-help .red-ui-help");
+        await help.getByText(purpose).waitFor();
+        assert.doesNotMatch(await textOf(help), /`|^#/m);
+      });
+
+      for (const theme of ["dark", "light"] as const) {
+        it(`is readable in the ${theme} theme`, async () => {
+          await editor.useTheme(theme);
+          const labels = editor.paletteEntry(type).locator(".red-ui-palette-label").or(editor.node(id).locator("text"));
+          assert.deepEqual(await faintTexts(labels), []);
+          await editor.openForm(id);
+          await editor.unfold();
+          assert.deepEqual(await faintTexts(editor.form.locator("label, summary, select, input, [data-i18n]")), []);
+        });
+      }
+    });
+  }
+});

@@ -1,0 +1,111 @@
+/** The application as its users start it: in a process of its own, on free ports, with a user directory of its own. */
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Child } from "./child.ts";
+import { startChild } from "./child.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+
+export interface ApplicationOptions {
+  command?: "start" | "edit";
+  /** Options of the command, beside the ports and the user directory. */
+  args?: string[];
+  env?: NodeJS.ProcessEnv;
+  /** Kept after the end, to start again on it; a new one, removed at the end, when absent. */
+  userDir?: string;
+  /** A copy of the checkout to run instead of this one; see `copyCheckout`. */
+  checkout?: string;
+}
+
+export interface Application extends Child {
+  /** `http://127.0.0.1:port` */
+  url: string;
+  /** Address of the broker that it uses. */
+  mqttUrl: string;
+  userDir: string;
+  /** The flow that it runs, and its revision. */
+  flow(): Promise<{ rev: string; flows: FlowNode[] }>;
+  /** Deploys a flow as the editor does, and waits until it runs. */
+  deploy(flow: FlowNode[]): Promise<void>;
+}
+
+export interface FlowNode {
+  id: string;
+  type: string;
+  [property: string]: unknown;
+}
+
+/** Environment that would change what the application does. */
+const NEUTRAL = {
+  MQTT_URL: "",
+  MQTT_USER: "",
+  MQTT_PASSWORD: "",
+  PLANT_NAME: "",
+  INIT_CWD: "",
+  NODE_EXTRA_CA_CERTS: "",
+};
+
+/** A new empty folder. */
+export const newFolder = () => mkdtempSync(join(tmpdir(), "device-analytics-"));
+
+/** Starts `npm start` or `npm run edit`, as a process of which nothing is known yet. */
+export function launch({
+  command = "start",
+  args = [],
+  env = {},
+  checkout = root,
+}: ApplicationOptions = {}): Promise<Child> {
+  return startChild(process.execPath, [join(checkout, "app", `${command}.ts`), ...args], {
+    env: { ...NEUTRAL, ...env },
+  });
+}
+
+/** Starts the application and waits until its flows run. */
+export async function startApplication(options: ApplicationOptions = {}): Promise<Application> {
+  const userDir = options.userDir ?? newFolder();
+  const ports = options.env?.MQTT_URL ? ["--port", "0"] : ["--port", "0", "--mqtt-port", "0"];
+  const child = await launch({ ...options, args: [...ports, "--user-dir", userDir, ...(options.args ?? [])] });
+  const [, url = ""] = await child.waitFor(/editor +(http:\S+)\/admin/, 30_000).catch(async (error) => {
+    await child.stop("SIGKILL");
+    throw error;
+  });
+  const [, mqttUrl = ""] = await child.waitFor(/MQTT broker +(\S+)/);
+  const api = { "Node-RED-API-Version": "v2", "Content-Type": "application/json" };
+
+  const application: Application = {
+    ...child,
+    url,
+    mqttUrl,
+    userDir,
+    async flow() {
+      const response = await fetch(`${url}/admin/flows`, { headers: api });
+      return (await response.json()) as { rev: string; flows: FlowNode[] };
+    },
+    async deploy(flows) {
+      const { rev } = await application.flow();
+      const response = await fetch(`${url}/admin/flows`, {
+        method: "POST",
+        headers: api,
+        body: JSON.stringify({ flows, rev }),
+      });
+      if (!response.ok) throw new Error(`deploy: ${response.status} ${await response.text()}`);
+    },
+    async stop(signal) {
+      const code = await child.stop(signal);
+      if (!options.userDir) rmSync(userDir, { recursive: true, force: true });
+      return code;
+    },
+  };
+  return application;
+}
+
+/** A copy of the checkout whose flow files a test may change; it shares the installed packages. */
+export function copyCheckout(): string {
+  const folder = newFolder();
+  for (const part of ["package.json", "app", "core", "nodes", "dist", "flows"]) {
+    cpSync(join(root, part), join(folder, part), { recursive: true });
+  }
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  return folder;
+}

@@ -1,0 +1,94 @@
+/** A real MQTT broker for tests: mosquitto on a free port, as it would stand in a factory. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startChild } from "./child.ts";
+import { freePort } from "./ports.ts";
+
+export interface MosquittoOptions {
+  /** Only these may connect, by name and password; anyone when absent. */
+  users?: Record<string, string>;
+  /** Speak TLS, with a certificate for `localhost` from an authority made for this broker. */
+  tls?: boolean;
+  /** A free one when absent. */
+  port?: number;
+}
+
+export interface Mosquitto {
+  port: number;
+  /** `mqtt://127.0.0.1:port`, or `mqtts://localhost:port` */
+  url: string;
+  /** File of the certificate authority, when it speaks TLS. */
+  ca: string;
+  stop(): Promise<void>;
+}
+
+/** Starts mosquitto and waits until it accepts connections. */
+export async function startMosquitto({ users, tls = false, port }: MosquittoOptions = {}): Promise<Mosquitto> {
+  const folder = mkdtempSync(join(tmpdir(), "mosquitto-"));
+  const number = port ?? (await freePort());
+  const ca = join(folder, "ca.pem");
+  // A broker that is started by root would otherwise become another user, who may not read this folder.
+  const settings = ["user root", `listener ${number} 127.0.0.1`, `allow_anonymous ${!users}`, "persistence false"];
+  settings.push("max_queued_messages 0", "max_inflight_messages 0");
+  if (users) {
+    const passwords = join(folder, "passwords");
+    writeFileSync(passwords, "");
+    for (const [name, password] of Object.entries(users)) {
+      execFileSync("mosquitto_passwd", ["-b", passwords, name, password], { stdio: "ignore" });
+    }
+    settings.push(`password_file ${passwords}`);
+  }
+  if (tls) {
+    makeCertificates(folder);
+    settings.push(`certfile ${join(folder, "server.pem")}`, `keyfile ${join(folder, "server.key")}`);
+  }
+  writeFileSync(join(folder, "mosquitto.conf"), `${settings.join("\n")}\n`);
+  const child = await startChild("mosquitto", ["-c", join(folder, "mosquitto.conf")], {
+    env: { PATH: `${process.env.PATH}:/usr/sbin` },
+  });
+  await Promise.race([accepts(number), child.ended().then(() => Promise.reject(new Error(child.output())))]);
+  return {
+    port: number,
+    url: tls ? `mqtts://localhost:${number}` : `mqtt://127.0.0.1:${number}`,
+    ca,
+    async stop() {
+      await child.stop();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** An authority in `ca.pem`, and a certificate of it for `localhost` in `server.pem`. */
+function makeCertificates(folder: string): void {
+  const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: folder, stdio: "ignore" });
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test authority");
+  const server = ["-keyout", "server.key", "-out", "server.pem", "-subj", "/CN=localhost"];
+  openssl(
+    "req",
+    "-x509",
+    ...key,
+    ...server,
+    "-CA",
+    "ca.pem",
+    "-CAkey",
+    "ca.key",
+    "-addext",
+    "subjectAltName=DNS:localhost",
+  );
+}
+
+async function accepts(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, "127.0.0.1");
+    const isOpen = await new Promise((resolve) => {
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    });
+    socket.destroy();
+    if (isOpen) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
