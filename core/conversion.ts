@@ -20,6 +20,7 @@ export function converter(conversions: readonly Conversion[]): (reading: Reading
   if (conversions.length === 0) return () => {};
   const table = new Map(conversions.map((conversion) => [conversion.property, conversion]));
   return (reading) => {
+    const given = new Map(Object.entries(reading.units ?? {}));
     const metrics: Record<string, number> = {};
     const units: Record<string, string> = {};
     for (const [property, value] of Object.entries(reading.metrics)) {
@@ -28,7 +29,7 @@ export function converter(conversions: readonly Conversion[]): (reading: Reading
       const result = value * factor + offset;
       if (!Number.isFinite(result)) throw new RangeError(`${property}: ${value} × ${factor} + ${offset} is not finite`);
       metrics[name] = result;
-      const resultUnit = unit || reading.units?.[property];
+      const resultUnit = unit || given.get(property);
       if (resultUnit) units[name] = resultUnit;
     }
     reading.metrics = metrics;

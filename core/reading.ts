@@ -1,7 +1,7 @@
 /** The only place that understands foreign payloads: whatever a device sends becomes a Reading, or is refused with a reason. */
 import { MAX_METRICS, MAX_NAME_LENGTH } from "./limits.ts";
 import { MAX_TIMESTAMP, parseTimestamp, type TimestampUnit } from "./timestamp.ts";
-import type { Metrics, Quality, Reading, Tags } from "./types.ts";
+import type { Metrics, Quality, Reading } from "./types.ts";
 
 /** Where a payload came from, for what it doesn't say itself. */
 export interface Source {
@@ -32,6 +32,9 @@ export interface Format {
  */
 export type Refuse = (reason: string, payload: unknown, isPartial: boolean) => void;
 
+/** Uses a reading. What it throws refuses the reading, as a whole and as it arrived. */
+export type Take = (reading: Reading) => void;
+
 type Fields = Record<string, unknown>;
 
 const DEVICE_NAMES = ["deviceId", "device_id", "deviceID", "sensorId", "sensor_id", "device", "sensor", "id"];
@@ -60,6 +63,8 @@ const QUALITIES: Record<string, Quality> = { good: "good", stale: "stale", uncer
  * (`device_id`, `temperature`, …, `timestamp`); the narrow form (`sensor_id`, `sensor_type`, `value`, `unit`); a bare
  * number; JSON text or bytes of these; arrays of these. `null` is a missing metric, booleans become 0 and 1.
  *
+ * Never throws by itself, whatever it is given: only what `refuse` throws goes through.
+ *
  * @returns what is usable, or undefined if nothing is; everything else has been given to `refuse`
  */
 export function toReadings(
@@ -67,6 +72,7 @@ export function toReadings(
   source: Source,
   refuse: Refuse,
   format: Format = {},
+  take?: Take,
 ): Reading | Reading[] | undefined {
   const input = payload instanceof Uint8Array ? new TextDecoder().decode(payload) : payload;
   const content = typeof input === "string" ? parseJson(input) : input;
@@ -74,14 +80,14 @@ export function toReadings(
     refuse(`${quote(input)} is text that is not JSON`, payload, false);
     return undefined;
   }
-  if (!Array.isArray(content)) return toReading(content, payload, source, refuse, format);
+  if (!Array.isArray(content)) return toReading(content, payload, source, refuse, format, take);
   if (content.length === 0) {
     refuse("an empty array holds no reading", payload, false);
     return undefined;
   }
   const readings: Reading[] = [];
   for (const element of content) {
-    const reading = toReading(element, element, source, refuse, format);
+    const reading = toReading(element, element, source, refuse, format, take);
     if (reading) readings.push(reading);
   }
   return readings.length > 0 ? readings : undefined;
@@ -93,31 +99,38 @@ function toReading(
   source: Source,
   refuse: Refuse,
   format: Format,
+  take: Take | undefined,
 ): Reading | undefined {
-  if (isReading(content) && isInOwnTerms(content, source, format)) return content;
   const problems: string[] = [];
+  let reading: Reading | undefined;
   try {
-    const reading = convert(content, source, format, problems);
-    if (problems.length > 0) refuse(problems.join("; "), payload, true);
-    return reading;
+    reading =
+      isReading(content) && isInOwnTerms(content, source, format)
+        ? content
+        : convert(content, source, format, problems);
+    take?.(reading);
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    refuse(error.message, payload, false);
-    return undefined;
+    problems.push(error instanceof Error ? error.message : String(error));
+    reading = undefined;
   }
+  if (problems.length > 0) refuse(summary(problems), payload, reading !== undefined);
+  return reading;
 }
 
-class Refusal extends Error {}
+/** The first few problems: a reading may have a thousand. */
+function summary(problems: string[]): string {
+  const more = problems.length - 3;
+  return more > 0 ? `${problems.slice(0, 3).join("; ")}; and ${more} more` : problems.join("; ");
+}
 
-/** True for a Reading in which nothing needs converting or refusing. Never throws, whatever it is given. */
+/** True for a Reading in which nothing needs converting or refusing. */
 export function isReading(value: unknown): value is Reading {
   if (!isRecord(value) || !isRecord(value.metrics)) return false;
   const { deviceId, timestamp, quality, metrics } = value;
   if (typeof deviceId !== "string" || deviceId.length === 0 || deviceId.length > MAX_NAME_LENGTH) return false;
   if (typeof timestamp !== "number" || !(timestamp >= 0 && timestamp <= MAX_TIMESTAMP)) return false;
   if (quality !== undefined && (typeof quality !== "string" || QUALITIES[quality] !== quality)) return false;
-  if (value.tags !== undefined && !isRecord(value.tags)) return false;
-  if (value.units !== undefined && !isRecord(value.units)) return false;
+  if (!(areTexts(value.tags) && areTexts(value.units))) return false;
   let count = 0;
   for (const name in metrics) {
     const metric = metrics[name];
@@ -125,6 +138,13 @@ export function isReading(value: unknown): value is Reading {
     count++;
   }
   return count > 0 && count <= MAX_METRICS;
+}
+
+function areTexts(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (!isRecord(value)) return false;
+  for (const name in value) if (typeof value[name] !== "string" || name === "__proto__") return false;
+  return true;
 }
 
 /** False where the format says that another property, unit or device counts, or that the time is too far ahead. */
@@ -146,17 +166,17 @@ function isMilliseconds(timestamp: number, unit: TimestampUnit | undefined): boo
   return unit === undefined || unit === "ms" || (unit === "auto" && !(timestamp >= 1e9 && timestamp < 4e9));
 }
 
-/** Builds a Reading; the reasons of refused metrics go to `problems`, and a whole refusal is thrown. */
+/** Builds a Reading; the reasons of refused metrics go to `problems`, and that of a refused reading is thrown. */
 function convert(content: unknown, source: Source, format: Format, problems: string[]): Reading {
   if (typeof content === "number" || typeof content === "boolean") {
     const deviceId = deviceName(format.deviceId ?? source.topic);
-    if (deviceId === undefined) throw new Refusal("a bare number needs the name of its device in msg.topic");
-    return { deviceId, timestamp: source.now, metrics: collect({ value: content }, problems) };
+    if (deviceId === undefined) throw new Error("a bare number needs the name of its device in msg.topic");
+    return { deviceId, timestamp: source.now, metrics: collect([["value", content]], problems) };
   }
-  if (!isRecord(content)) throw new Refusal(describe(content));
+  if (!isRecord(content)) throw new Error(describe(content));
   const device = find(content, format.deviceProperty, DEVICE_NAMES);
   const deviceId = deviceName(format.deviceId ?? device.value ?? source.topic);
-  if (deviceId === undefined) throw new Refusal(missingDevice(device.value, format));
+  if (deviceId === undefined) throw new Error(missingDevice(format.deviceId ?? device.value, format));
   const time = find(content, format.timestampProperty, TIME_NAMES);
   const nested = isRecord(content.metrics);
   const base = { deviceId, timestamp: timestampOf(time.value, source, format, nested) };
@@ -169,11 +189,13 @@ type Base = Pick<Reading, "deviceId" | "timestamp">;
 
 /** An object with `metrics`: a Reading that needs some conversion. All other properties stay. */
 function fromNested(content: Fields, base: Base, problems: string[]): Reading {
-  const metrics = collect(content.metrics as Fields, problems);
+  const metrics = collect(Object.entries(content.metrics as Fields), problems);
   const reading: Reading = { ...content, ...base, metrics };
   for (const name of ["tags", "units"] as const) {
-    if (reading[name] === null) delete reading[name];
-    else if (reading[name] !== undefined && !isRecord(reading[name])) throw new Refusal(`${name} must be an object`);
+    const texts = content[name];
+    if (texts === undefined || texts === null) delete reading[name];
+    else if (isRecord(texts)) reading[name] = toTexts(texts);
+    else throw new Error(`${name} must be an object`);
   }
   if (content.quality === undefined || content.quality === null) delete reading.quality;
   else reading.quality = qualityOf(content.quality);
@@ -190,24 +212,25 @@ function fromFlat(
 ): Reading {
   const metricName = METRIC_NAMES.find((name) => typeof content[name] === "string" && content[name] !== "");
   const isNarrow = "value" in content && (metricName !== undefined || "unit" in content);
-  const raw: Fields = {};
-  const tags: Tags = {};
+  const raw: [string, unknown][] = [];
+  const tags: Fields = {};
   const reading: Reading = { ...base, metrics: {} };
   for (const [name, value] of Object.entries(content)) {
     if (used.includes(name) || (isNarrow && (name === "value" || name === "unit" || name === metricName))) continue;
+    if (value === "" && (DEVICE_NAMES.includes(name) || TIME_NAMES.includes(name))) continue;
     if (name === "quality" && typeof value === "string") reading.quality = qualityOf(value);
-    else if (name === "tags" && isRecord(value)) addTags(tags, value);
-    else if (name === "units" && isRecord(value)) reading.units = value as Record<string, string>;
-    else if (isTag(name, value, format)) addTags(tags, { [name]: value });
-    else raw[name] = value;
+    else if (name === "tags" && isRecord(value)) Object.assign(tags, value);
+    else if (name === "units" && isRecord(value)) reading.units = toTexts(value);
+    else if (isTag(name, value, format)) tags[name] = value;
+    else raw.push([name, value]);
   }
   if (isNarrow) {
     const name = metricName === undefined ? "value" : String(content[metricName]);
-    raw[name] = content.value;
-    if (typeof content.unit === "string") reading.units = { ...reading.units, [name]: content.unit };
+    raw.push([name, content.value]);
+    if (typeof content.unit === "string") reading.units = toTexts({ ...reading.units, [name]: content.unit });
   }
   reading.metrics = collect(raw, problems);
-  if (Object.keys(tags).length > 0) reading.tags = tags;
+  if (Object.keys(tags).length > 0) reading.tags = toTexts(tags);
   return reading;
 }
 
@@ -217,17 +240,19 @@ function isTag(name: string, value: unknown, format: Format): boolean {
   return DEVICE_NAMES.includes(name) && typeof value === "string";
 }
 
-function addTags(tags: Tags, values: Fields): void {
+/** Text, numbers and booleans as texts, without the rest. */
+function toTexts(values: Fields): Record<string, string> {
+  const texts: Record<string, string> = {};
   for (const [name, value] of Object.entries(values)) {
-    if (name !== "__proto__" && ["string", "number", "boolean"].includes(typeof value)) tags[name] = String(value);
+    if (name !== "__proto__" && ["string", "number", "boolean"].includes(typeof value)) texts[name] = String(value);
   }
+  return texts;
 }
 
-/** Takes the usable metrics of `raw`. Throws a Refusal if there are none. */
-function collect(raw: Fields, problems: string[]): Metrics {
-  const entries = Object.entries(raw);
+/** Takes the usable metrics, of which there must be some. */
+function collect(entries: [name: string, value: unknown][], problems: string[]): Metrics {
   if (entries.length > MAX_METRICS) {
-    throw new Refusal(`${entries.length} metrics in one reading, at most ${MAX_METRICS} are taken`);
+    throw new Error(`${entries.length} metrics in one reading, at most ${MAX_METRICS} are taken`);
   }
   const metrics: Metrics = {};
   for (const [name, value] of entries) {
@@ -237,7 +262,7 @@ function collect(raw: Fields, problems: string[]): Metrics {
     else if (typeof number === "number" && Number.isFinite(number)) metrics[name] = number;
     else problems.push(`${name}: ${quote(value)} is not a finite number`);
   }
-  if (Object.keys(metrics).length === 0) throw new Refusal(problems.join("; ") || "it holds no metric");
+  if (Object.keys(metrics).length === 0) throw new Error(`it holds no ${problems.length > 0 ? "usable " : ""}metric`);
   return metrics;
 }
 
@@ -246,11 +271,10 @@ function timestampOf(value: unknown, source: Source, format: Format, isOwn: bool
   const unit = format.timestampUnit ?? "auto";
   const isMs = isOwn && typeof value === "number" && isMilliseconds(value, format.timestampUnit);
   const timestamp = parseTimestamp(value, isMs ? "ms" : unit);
-  if (timestamp === undefined)
-    throw new Refusal(`${quote(value)} is not a time${unit === "auto" ? "" : ` in ${unit}`}`);
+  if (timestamp === undefined) throw new Error(`${quote(value)} is not a time${unit === "auto" ? "" : ` in ${unit}`}`);
   if (timestamp > latestOf(source, format)) {
     const seconds = Math.round((timestamp - source.now) / 1000);
-    throw new Refusal(`its time is ${seconds} s ahead, at most ${format.maxFutureSeconds} s are taken`);
+    throw new Error(`its time is ${seconds} s ahead, at most ${format.maxFutureSeconds} s are taken`);
   }
   return timestamp;
 }
@@ -258,7 +282,7 @@ function timestampOf(value: unknown, source: Source, format: Format, isOwn: bool
 function qualityOf(value: unknown): Quality {
   const word = typeof value === "string" ? value.toLowerCase() : "";
   const quality = Object.hasOwn(QUALITIES, word) ? QUALITIES[word] : undefined;
-  if (quality === undefined) throw new Refusal(`quality is ${quote(value)}, it must be good, stale or bad`);
+  if (quality === undefined) throw new Error(`quality is ${quote(value)}, it must be good, stale or bad`);
   return quality;
 }
 
@@ -293,6 +317,13 @@ function describe(content: unknown): string {
   return `${content === null ? "null" : typeof content} is not a reading`;
 }
 
+/** What a payload holds: JSON text and bytes of it are parsed, anything else is the content itself. */
+export function contentOf(payload: unknown): unknown {
+  const input = payload instanceof Uint8Array ? new TextDecoder().decode(payload) : payload;
+  const content = typeof input === "string" ? parseJson(input) : undefined;
+  return content === undefined ? input : content;
+}
+
 /** What JSON text holds, or undefined if it is not JSON. */
 function parseJson(text: string): unknown {
   try {
@@ -314,6 +345,10 @@ function isRecord(value: unknown): value is Fields {
 /** A value as it may stand in a message, whatever its size. */
 function quote(value: unknown): string {
   const text =
-    typeof value === "string" ? JSON.stringify(value) : typeof value === "object" ? "an object" : String(value);
+    typeof value === "string"
+      ? JSON.stringify(value.slice(0, 60))
+      : typeof value === "object"
+        ? "an object"
+        : String(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
 }

@@ -38,9 +38,9 @@ function parseIso(text: string): number | undefined {
   if (!match) return undefined;
   const [, year, month, day, hour = "0", minute = "0", second = "0", fraction = "", zone = "Z"] = match;
   const [h, m, s] = [Number(hour), Number(minute), Number(second)];
-  const date = Date.UTC(Number(year), Number(month) - 1, Number(day));
-  // Date.UTC takes a 30th of February for the 1st or 2nd of March.
-  const isRealDay = new Date(date).getUTCDate() === Number(day) && Number(month) <= 12;
+  const date = Date.parse(`${year}-${month}-${day}`);
+  // A 30th of February is taken for the 1st or 2nd of March.
+  const isRealDay = new Date(date).getUTCDate() === Number(day);
   if (!isRealDay || h > 24 || m > 59 || s > 60 || (h === 24 && (m > 0 || s > 0))) return undefined;
   const ms = fraction === "" ? 0 : Math.floor(Number(`0.${fraction}`) * 1000);
   return inRange(date + ((h * 60 + m) * 60 + s) * 1000 + ms - zoneOffset(zone));

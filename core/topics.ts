@@ -2,7 +2,8 @@
 
 /** A device's name as one level of a topic: percent-encoded, so that any name is safe. */
 export function toLevel(deviceId: string): string {
-  return encodeURIComponent(deviceId);
+  // Half a surrogate pair, as a name cut short ends with, has no encoding.
+  return encodeURIComponent(deviceId.replace(/\p{Surrogate}/gu, "\ufffd"));
 }
 
 /**
@@ -20,8 +21,16 @@ export function deviceInTopic(pattern: string): (topic: string) => string | unde
     const given = topic.split("/");
     if (isOpen ? given.length < count : given.length !== count) return undefined;
     const fits = levels.slice(0, count).every((level, index) => level === "+" || level === given[index]);
-    return fits ? fromLevel(given[device] ?? "") : undefined;
+    return (fits && fromLevel(given[device] ?? "")) || undefined;
   };
+}
+
+/** The alarm to which a topic `…/alarms/<device>/<condition>` belongs, or undefined for any other topic. */
+export function alarmInTopic(topic: unknown): { deviceId: string; condition: string } | undefined {
+  if (typeof topic !== "string") return undefined;
+  const [kind, device, condition] = topic.split("/").slice(-3);
+  if (kind !== "alarms" || !device || !condition) return undefined;
+  return { deviceId: fromLevel(device), condition: fromLevel(condition) };
 }
 
 function fromLevel(level: string): string {

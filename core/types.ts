@@ -21,6 +21,7 @@ export interface Reading {
   quality?: Quality;
   /** What detectors say, by the detector's name. */
   verdicts?: Record<string, Verdict>;
+  health?: Health;
   /** What is really wrong with the device; only simulated readings know. */
   truth?: Truth;
 }
@@ -46,6 +47,53 @@ export interface Verdict {
   score: number;
   threshold: number;
   metrics: Record<string, MetricVerdict>;
+}
+
+/** How well a device is, by the rules of health-score. */
+export interface Health {
+  /** 100 for a device without flags, 0 at worst. */
+  score: number;
+  status: "healthy" | "warning" | "critical";
+  /** Names of what is wrong, the worst first. */
+  flags: string[];
+  /** What took how many points off, in the order of the flags. */
+  contributors: HealthContributor[];
+}
+
+export interface HealthContributor {
+  flag: string;
+  /** Points that it took off the score. */
+  penalty: number;
+  /** What broke the limit: the value, or by how much it fell. */
+  value: number;
+  limit: number;
+}
+
+/** Whether a device is heard of. The device `*` stands for the connection to all of them. */
+export interface StatusEvent {
+  deviceId: string;
+  status: "online" | "offline" | "unknown";
+  /** When it was last heard of, ms since 1970; absent if it never was. */
+  lastSeen?: number;
+  silentSeconds?: number;
+  /** When the status was found, ms since 1970. */
+  timestamp: number;
+}
+
+/** One condition of one device, through its whole life; the states are those of ISA-18.2. */
+export interface Alarm {
+  /** `<device>/<condition>`: one alarm per device and condition. */
+  alarmId: string;
+  deviceId: string;
+  condition: string;
+  severity: "info" | "warning" | "critical";
+  state: "normal" | "unacknowledged" | "acknowledged" | "returned-unacknowledged" | "latched";
+  /** Set while an operator or a rule keeps it from annunciating; evaluation goes on. */
+  shelved?: unknown;
+  suppressed?: unknown;
+  outOfService?: unknown;
+  /** When it was last raised, ms since 1970. */
+  raisedAt?: number;
 }
 
 /** Ground truth of a simulated device. */

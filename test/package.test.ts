@@ -34,27 +34,19 @@ interface FlowNode {
   modules?: Record<string, string>;
 }
 
-/** A definition as the editor half of a node registers it. */
+/** What the editor half of a node says of it. */
 interface Definition {
   category: string;
   inputs?: number;
   outputs?: number;
 }
 
-const definitions = new Map<string, Definition>();
-Object.assign(globalThis, {
-  RED: { nodes: { registerType: (type: string, definition: Definition) => definitions.set(type, definition) } },
-});
-
 async function optionsOf(type: string): Promise<Options> {
   return (await import(`../nodes/${type}/options.ts`)).options;
 }
 
 async function definitionOf(type: string): Promise<Definition> {
-  await import(`../nodes/${type}/editor.ts`);
-  const definition = definitions.get(type);
-  assert.ok(definition, `nodes/${type}/editor.ts registers ${[...definitions.keys()]}`);
-  return definition;
+  return (await import(`../nodes/${type}/editor.ts`)).default;
 }
 
 const textsOf = (type: string): Texts => readJson("dist", "locales", "en-US", `${type}.json`);
@@ -116,8 +108,10 @@ for (const type of types) {
       assert.ok(definition.category === "config" || examples.length > 0);
     });
 
-    it("is registered in its html under a literal name, which the flow library looks for", () => {
-      assert.ok(read("dist", `${type}.html`).includes(`RED.nodes.registerType("${type}",{`));
+    it("is registered in its html by literals, which the flow library looks for", () => {
+      const html = read("dist", `${type}.html`);
+      assert.ok(html.includes(`RED.nodes.registerType("${type}",{category:"`));
+      assert.match(html, /,icon:"[\w-]+\.svg",defaults:\{name:/);
     });
 
     it("has a text for each option, choice, column and output", () => {
@@ -379,6 +373,8 @@ describe("the packed package", function () {
     simulator: { settings: { autoStart: false }, message: { command: "status" }, output: 2 },
     telemetry: { message: { payload: { device_id: "P7", temperature: 61.2 } }, output: 1 },
     "z-score-anomaly": { message: { payload: { deviceId: "P7", temperature: 61.2 } }, output: 1 },
+    "health-score": { message: { payload: { deviceId: "P7", temperature: 80 } }, output: 1 },
+    "fleet-status": { message: { command: "status" }, output: 1 },
   };
 
   let folder: string;

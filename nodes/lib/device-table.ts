@@ -64,11 +64,6 @@ export class DeviceTable<S> {
     return this.#entries.delete(deviceId);
   }
 
-  clear(): void {
-    this.#entries.clear();
-    this.#nextIdle = 0;
-  }
-
   #makeRoom(now: number): void {
     if (now < this.#nextIdle) return;
     let oldest = Infinity;

@@ -2,7 +2,7 @@
 import { isEnvironment, type Option, OptionError, type Options } from "./options.ts";
 
 /** Colours by what a node is for; the editor's label text is readable on them in the light and the dark theme. */
-const COLOURS = { source: "#a8d5ba", analytics: "#9ec9e8", state: "#f3c98b", store: "#c9b6e4", config: "#c9b6e4" };
+const COLOURS = { source: "#86c29d", analytics: "#7db1dc", state: "#f3c98b", store: "#c9b6e4", config: "#c9b6e4" };
 
 /** Tables with more columns than this show a row as one line of text, which opens on a click. */
 const INLINE_COLUMNS = 5;
@@ -16,14 +16,12 @@ export interface EditedNode {
 
 type Row = Record<string, unknown>;
 
-/**
- * All of a node's definition that follows from its options and its locale. The node's own file adds what is left:
- * `inputs`, `outputs`, and whatever is special about it.
- */
-export function describe(type: string, group: keyof typeof COLOURS, options: Options) {
+/** A node's definition: what follows from its options and its locale, and `own`, which is special about it. */
+export function describe<T extends object>(type: string, group: keyof typeof COLOURS, options: Options, own: T) {
   const isConfig = group === "config";
   const prefix = isConfig ? "node-config-input" : "node-input";
   const entries = Object.entries(options);
+  const secrets = entries.filter(([, option]) => option.kind === "secret");
   return {
     category: isConfig ? "config" : "device analytics",
     color: COLOURS[group],
@@ -33,9 +31,10 @@ export function describe(type: string, group: keyof typeof COLOURS, options: Opt
         .filter(([, option]) => option.kind !== "secret")
         .map(([name, option]) => [name, propertyOf(name, option)]),
     ),
-    credentials: Object.fromEntries(
-      entries.filter(([, option]) => option.kind === "secret").map(([name]) => [name, { type: "password" }]),
-    ),
+    // With an empty one, the editor would ask the runtime for credentials each time that the form is opened.
+    ...(secrets.length > 0 && {
+      credentials: Object.fromEntries(secrets.map(([name]) => [name, { type: "password" }])),
+    }),
     paletteLabel(this: EditedNode) {
       return this._("label");
     },
@@ -57,6 +56,7 @@ export function describe(type: string, group: keyof typeof COLOURS, options: Opt
     oneditsave(this: EditedNode) {
       for (const [name, { kind }] of entries) if (kind === "table") this[name] = rowsOf($(`#${prefix}-${name}-rows`));
     },
+    ...own,
   };
 }
 

@@ -104,8 +104,8 @@ export function flag(value: boolean): Option<boolean> {
 export function list<const T extends string = string>(value: NoInfer<T>[] = [], choices?: readonly T[]): Option<T[]> {
   const description = { kind: "list", value: value.join(","), ...(choices && { choices }) } as const;
   return option(description, (raw) => {
-    const items = typeof raw === "string" ? raw.split(",") : Array.isArray(raw) ? raw.map(String) : fail("list");
-    const names = items.map((item) => item.trim()).filter((item) => item !== "");
+    const items: unknown[] = typeof raw === "string" ? raw.split(",") : Array.isArray(raw) ? raw : fail("list");
+    const names = items.map((item) => (typeof item === "string" ? item.trim() : fail("list"))).filter(Boolean);
     if (choices && !names.every((name) => (choices as readonly string[]).includes(name))) {
       return fail("choices", { choices: choices.join(", ") });
     }
@@ -179,5 +179,5 @@ export const metricOptions = { metrics: list() };
 export const stateOptions = {
   stateStore: text("file", { required: true }),
   maxDevices: integer(10_000, { min: 1, max: 1_000_000 }),
-  forgetAfterHours: number(24, { min: 0 }),
+  forgetAfterHours: number(24, { min: 0.1 }),
 };

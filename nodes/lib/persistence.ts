@@ -1,12 +1,12 @@
 /** Keeps the state of a node's devices where a restart finds it: in files of our own, or in a context store. */
-import { mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 /** Where shards of text are kept. */
 export interface ShardStore {
-  /** All shards that were ever written. A shard that cannot be read gives the Error in place of its text. */
-  read(): Promise<(string | Error)[]>;
+  /** All shards that were ever written, one after another. One that cannot be read gives the Error in place of its text. */
+  read(): AsyncIterable<string | Error>;
   write(shard: number, text: string): Promise<void>;
 }
 
@@ -20,7 +20,7 @@ export type SavedEntry = [deviceId: string, lastSeen: number, state: unknown];
 const SHARDS = 64;
 
 /** Longest time that saving and restoring work without letting other work of the event loop through, ms. */
-const SLICE = 4;
+const SLICE = 2;
 
 /** Which shard a device belongs to: FNV-1a over its name. */
 export function shardOf(deviceId: string): number {
@@ -37,7 +37,8 @@ export function shardOf(deviceId: string): number {
  */
 export class Persistence {
   readonly #store: ShardStore;
-  readonly #header: string;
+  readonly #kind: string;
+  readonly #version: number;
   readonly #members: Set<string>[] = Array.from({ length: SHARDS }, () => new Set());
   readonly #changed = new Set<number>();
   readonly #save: (deviceId: string) => SavedEntry;
@@ -46,7 +47,8 @@ export class Persistence {
   /** `kind` names the node's type, `version` the form of its states; `save` gives the present record of a device. */
   constructor(store: ShardStore, kind: string, version: number, save: (deviceId: string) => SavedEntry) {
     this.#store = store;
-    this.#header = JSON.stringify({ kind, version });
+    this.#kind = kind;
+    this.#version = version;
     this.#save = save;
   }
 
@@ -69,7 +71,8 @@ export class Persistence {
 
   /** Writes all that has changed. A shard that cannot be written stays changed; the first error is thrown at the end. */
   async save(): Promise<void> {
-    while (this.#running) await this.#running;
+    // Whoever asked for the save that runs now is told how that ends.
+    while (this.#running) await this.#running.catch(() => {});
     this.#running = this.#saveChanged().finally(() => {
       this.#running = undefined;
     });
@@ -91,7 +94,7 @@ export class Persistence {
   }
 
   async #textOf(shard: number): Promise<string> {
-    const lines = [this.#header];
+    const lines = [JSON.stringify({ kind: this.#kind, version: this.#version })];
     let sliceEnd = performance.now() + SLICE;
     for (const deviceId of this.#members[shard] ?? []) {
       if (performance.now() > sliceEnd) {
@@ -113,7 +116,7 @@ export class Persistence {
    */
   async restore(restore: (entry: SavedEntry, version: number) => void, fail: (error: Error) => void): Promise<void> {
     let sliceEnd = performance.now() + SLICE;
-    for (const text of await this.#store.read()) {
+    for await (const text of this.#store.read()) {
       if (text instanceof Error) {
         fail(text);
         continue;
@@ -140,8 +143,9 @@ export class Persistence {
   #versionOf(header: string, fail: (error: Error) => void): number | undefined {
     try {
       const { kind, version } = JSON.parse(header);
-      if (kind === JSON.parse(this.#header).kind && Number.isInteger(version)) return version;
-      fail(new Error(`the saved state is of a ${kind}`));
+      if (kind !== this.#kind) fail(new Error(`the saved state is not of a ${this.#kind}`));
+      else if (Number.isInteger(version) && version >= 1 && version <= this.#version) return version;
+      else fail(new Error(`the saved state is of version ${version}, which this node does not know`));
     } catch {
       fail(new Error("the saved state is damaged"));
     }
@@ -163,13 +167,14 @@ export class FileStore implements ShardStore {
     this.#folder = folder;
   }
 
-  async read(): Promise<(string | Error)[]> {
+  async *read(): AsyncGenerator<string | Error> {
     const names = await readdir(this.#folder).catch((error) => {
       if (error.code === "ENOENT") return [];
       throw error;
     });
-    const files = names.filter((name) => name.endsWith(".jsonl"));
-    return Promise.all(files.map((name) => readFile(join(this.#folder, name), "utf8").catch((error: Error) => error)));
+    for (const name of names.filter((name) => name.endsWith(".jsonl"))) {
+      yield await readFile(join(this.#folder, name), "utf8").catch((error: Error) => error);
+    }
   }
 
   async write(shard: number, text: string): Promise<void> {
@@ -186,15 +191,11 @@ export class FileStore implements ShardStore {
     }
     await rename(part, file);
   }
-
-  async remove(): Promise<void> {
-    await rm(this.#folder, { recursive: true, force: true });
-  }
 }
 
 /** The part of Node-RED's context that is used. */
 export interface Context {
-  get(key: string, store: string, done: (error: Error | null, value?: unknown) => void): void;
+  get(keys: string[], store: string, done: (error: Error | null | undefined, ...values: unknown[]) => void): void;
   set(key: string, value: unknown, store: string, done: (error?: Error | null) => void): void;
 }
 
@@ -208,18 +209,12 @@ export class ContextStore implements ShardStore {
     this.#name = name;
   }
 
-  async read(): Promise<(string | Error)[]> {
-    const shards = Array.from({ length: SHARDS }, (_, shard) => this.#get(shard));
-    return (await Promise.all(shards)).filter((text) => text !== undefined);
-  }
-
-  #get(shard: number): Promise<string | undefined> {
-    return new Promise((resolve, reject) => {
-      this.#context.get(keyOf(shard), this.#name, (error, value) => {
-        if (error) reject(error);
-        else resolve(typeof value === "string" ? value : undefined);
-      });
+  async *read(): AsyncGenerator<string> {
+    const values = await new Promise<unknown[]>((resolve, reject) => {
+      const keys = Array.from({ length: SHARDS }, (_, shard) => keyOf(shard));
+      this.#context.get(keys, this.#name, (error, ...values) => (error ? reject(error) : resolve(values)));
     });
+    for (const value of values) if (typeof value === "string") yield value;
   }
 
   write(shard: number, text: string): Promise<void> {

@@ -2,16 +2,19 @@
  * The one place that registers a node, reads its settings, takes its messages, handles its errors, shows its status,
  * keeps its state per device and cleans up. A node's own file holds its idea and nothing else.
  */
-import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { inspect } from "node:util";
 import type { Node, NodeAPI, NodeDef, NodeMessage, NodeStatus } from "node-red";
-import { type Format, toReadings } from "../../core/reading.ts";
+import { contentOf, type Format, type Refuse, type Take, toReadings } from "../../core/reading.ts";
 import type { Reading } from "../../core/types.ts";
 import { type ConfigHandle, configHandle } from "./config-node.ts";
 import { type DeviceEntry, DeviceTable } from "./device-table.ts";
 import { type Options, parseAll, SettingError, type Settings } from "./options.ts";
 import { type Context, ContextStore, FileStore, Persistence, type ShardStore } from "./persistence.ts";
 import { credentialsOf, type RawConfig, rawSettings } from "./raw-settings.ts";
+import { removeAbandoned, stateFolder } from "./state-folders.ts";
 import { StatusLine } from "./status.ts";
+import { serveElements } from "./web-elements.ts";
 
 /** A Node-RED message, as our nodes see it. */
 export interface Message {
@@ -34,6 +37,10 @@ export interface Host<O extends Options, S> {
   readonly settings: Settings<O>;
   /** What the node keeps of each device; empty for a node without `state`. */
   readonly devices: Pick<DeviceTable<S>, "get" | "values" | "size">;
+  /** The entry of a device, made if there is none; it counts as heard of and changed. Throws if there is no room. */
+  device(deviceId: string): DeviceEntry<S>;
+  /** Tells that the node's `common` state has changed and is to be saved. Cheap. */
+  touch(): void;
   /** Sends on the node's own account, not in answer to a message. */
   send(message: Outgoing): void;
   /** Tells that what `status` says may have changed. Cheap. */
@@ -55,16 +62,35 @@ export interface DeviceState<S> {
   restore(saved: unknown, version: number): S;
 }
 
+/** The state that a node keeps beside that of its devices. */
+export interface CommonState {
+  /** Plain JSON, made at once and not changed later. */
+  save(): unknown;
+  /** Throws if it is of no use. The version is that of the devices' states. */
+  restore(saved: unknown, version: number): void;
+  /** Called when all devices are reset. */
+  reset?(): void;
+}
+
 export type Command = (args: unknown, message: Message, send: Send) => void | Promise<void>;
 
 /** What a node does. */
 export interface Behaviour<S> {
   readonly state?: DeviceState<S>;
+  /** Only beside `state`, with which it is saved. */
+  readonly common?: CommonState;
   /**
    * Adds to a reading what the node has to say of it. The reading goes on to output 1, and if this returns true, to
    * output 2 as well. Throws, with the state as before, if it can't.
    */
   analyse?(reading: Reading, state: S): boolean;
+  /** True if readings end here: nothing that comes in goes on, the node sends on its own account only. */
+  readonly isSink?: boolean;
+  /**
+   * Of a sink: takes a payload, or an element of one, that is no reading, and returns true; false leaves it to
+   * `analyse`. Throws, with the state as before, if it can't.
+   */
+  takeEvent?(payload: unknown, message: Message): boolean;
   /** What is known of the format of a message's readings. Throws if the message can't be taken. */
   format?(message: Message): Format;
   /** True if output 2 takes what is refused, as `{ reason, payload }`. Where nothing is wired to it, it is an error. */
@@ -82,6 +108,12 @@ export interface Behaviour<S> {
 /** How often changed state is written, ms. A round that takes long is followed by a pause of the same kind. */
 const SAVE_INTERVAL = 3000;
 
+/** How soon it is written after a command, ms: what an operator has said must not get lost. */
+const COMMAND_SAVE_DELAY = 500;
+
+/** The name under which the common state is saved. No device has it. */
+const COMMON = "";
+
 /** Declares a node. `start` may throw a SettingError for settings that contradict each other. */
 export function define<O extends Options, S = undefined>(
   type: string,
@@ -89,6 +121,8 @@ export function define<O extends Options, S = undefined>(
   start: (host: Host<O, S>) => Behaviour<S>,
 ): (RED: NodeAPI) => void {
   return (RED) => {
+    tidyOnceStarted(RED);
+    serveElements(RED);
     RED.nodes.registerType(
       type,
       function (this: Node, config: NodeDef & RawConfig) {
@@ -106,10 +140,27 @@ export function define<O extends Options, S = undefined>(
   };
 }
 
+const tidied = new WeakSet<NodeAPI["events"]>();
+
+/** Whichever node's type comes first sees to it, once, that the state of nodes that are gone does not pile up. */
+function tidyOnceStarted({ events, nodes, settings, log }: NodeAPI): void {
+  if (tidied.has(events)) return;
+  tidied.add(events);
+  events.once("flows:started", () => {
+    const ids: string[] = [];
+    nodes.eachNode(({ id }) => ids.push(id));
+    const { userDir } = settings;
+    if (userDir) removeAbandoned(userDir, ids, Date.now()).catch((error) => log.warn(asError(error).message));
+  });
+}
+
 interface Refused {
   reason: string;
   payload: unknown;
+  isPartial: boolean;
 }
+
+type Done = (error?: Error) => void;
 
 /** An entry of the table that knows where it is saved. */
 type Kept<S> = DeviceEntry<S> & { shard?: number };
@@ -127,11 +178,11 @@ class Runner<O extends Options, S> implements Host<O, S> {
   readonly #unwatch: (() => void)[] = [];
   #saveTimer: NodeJS.Timeout | undefined;
   #saveProblem: string | undefined;
+  #isSaveUrgent = false;
   /** Messages that came before the state of the former run was back. */
   #waiting: (() => void)[] | undefined;
-  /** What was refused of the message at hand. */
-  #refused: Refused[] = [];
   #refusedCount = 0;
+  #isClosed = false;
 
   constructor(
     RED: NodeAPI,
@@ -171,6 +222,19 @@ class Runner<O extends Options, S> implements Host<O, S> {
     this.#statusLine.update();
   }
 
+  device(deviceId: string): DeviceEntry<S> {
+    const { state } = this.#behaviour;
+    if (!state) throw new Error("this node keeps no devices");
+    const now = Date.now();
+    const entry: Kept<S> = this.devices.get(deviceId) ?? this.#addDevice(deviceId, state.create(), now);
+    this.#hear(entry, now);
+    return entry;
+  }
+
+  touch(): void {
+    if (this.#behaviour.common) this.#persistence?.add(COMMON);
+  }
+
   translate(key: string, values: Record<string, string | number> = {}): string {
     return this.RED._(key, values);
   }
@@ -186,81 +250,114 @@ class Runner<O extends Options, S> implements Host<O, S> {
 
   // --- messages
 
-  #input(message: Message, send: Send, done: (error?: Error) => void): void {
-    if (this.#waiting) this.#waiting.push(() => this.#take(message, send, done));
-    else this.#take(message, send, done);
+  #input(message: Message, send: Send, done: Done): void {
+    // Node-RED copies a message for its Catch and Complete nodes and fails with one that is nested thousands deep.
+    const end: Done = (error) => {
+      try {
+        done(error);
+      } catch (failure) {
+        this.node.error(asError(failure));
+      }
+    };
+    if (this.#waiting) this.#waiting.push(() => this.#take(message, send, end));
+    else this.#take(message, send, end);
   }
 
-  #take(message: Message, send: Send, done: (error?: Error) => void): void {
+  #take(message: Message, send: Send, end: Done): void {
     try {
-      const { analyse, receive } = this.#behaviour;
-      if (message.command !== undefined) finish(this.#command(message, send), done);
-      else if (analyse) this.#analyse(message, send, done);
-      else if (receive) finish(this.#behaviour.receive?.(message, send), done);
-      else throw new Error(`this node takes only commands: ${this.#commandNames().join(", ")}`);
+      const result = this.#handle(message, send);
+      if (!(result instanceof Promise)) end();
+      else
+        result.then(
+          () => end(),
+          (error) => end(asError(error)),
+        );
     } catch (error) {
-      done(asError(error));
+      end(asError(error));
     }
   }
 
-  #analyse(message: Message, send: Send, done: (error?: Error) => void): void {
+  #handle(message: Message, send: Send): void | Promise<void> {
+    const { analyse, receive, isSink } = this.#behaviour;
+    if (message.command !== undefined) return this.#command(message, send);
+    if (analyse) return isSink ? this.#absorb(message) : this.#analyse(message, send);
+    if (receive) return this.#behaviour.receive?.(message, send);
+    throw new Error(`this node takes only commands: ${this.#commandNames()}`);
+  }
+
+  /** Analyses the readings of a message and sends them on in it. */
+  #analyse(message: Message, send: Send): void {
     const { payload } = message;
-    const outgoing = this.#pass(message);
-    const refused = this.#takeRefused();
+    const now = Date.now();
+    const refused: Refused[] = [];
+    const selected: Reading[] = [];
+    const readings = this.#readings(
+      message,
+      now,
+      (reason, payload, isPartial) => refused.push({ reason, payload, isPartial }),
+      (reading) => {
+        if (this.#analyseOne(reading, now)) selected.push(reading);
+      },
+    );
+    if (refused.length > 0) {
+      this.#refusedCount += refused.length;
+      this.changed();
+    }
+    if (readings !== undefined) message.payload = readings;
     if (refused.length > 0 && this.#hasDeadLetters) {
       const letters = refused.map(({ reason, payload }) => ({ ...message, payload: { reason, payload } }));
-      send([outgoing === undefined ? null : message, letters]);
-    } else if (outgoing === undefined) {
-      const isOne = refused.length === 1 && !Array.isArray(payload);
-      throw new Error(isOne ? refused[0]?.reason : `all ${refused.length} readings refused: ${reasons(refused)}`);
+      send([readings === undefined ? null : message, letters]);
+    } else if (readings === undefined) {
+      throw new Error(refusal(refused, 0));
     } else {
-      send(outgoing);
+      send(
+        selected.length === 0
+          ? message
+          : [message, Array.isArray(readings) ? { ...message, payload: selected } : message],
+      );
       if (refused.length > 0) this.#report(refused, message, payload);
     }
-    done();
   }
 
-  /** Analyses the readings of a message and puts them into it. Gives what is to be sent, or undefined if none is good. */
-  #pass(message: Message): Outgoing | undefined {
+  /** Takes readings and events, in their order. */
+  #absorb(message: Message): void {
+    const { takeEvent, format } = this.#behaviour;
+    const { payload, topic } = message;
+    const content = contentOf(payload);
+    const elements = Array.isArray(content) && content.length > 0 ? content : [content];
+    const isArray = elements === content;
     const now = Date.now();
-    const readings = this.#readings(message, now);
-    if (readings === undefined) return undefined;
-    return Array.isArray(readings) ? this.#passAll(readings, message, now) : this.#passOne(readings, message, now);
-  }
-
-  #passOne(reading: Reading, message: Message, now: number): Outgoing | undefined {
-    try {
-      const isSelected = this.#analyseOne(reading, now);
-      message.payload = reading;
-      return isSelected ? [message, message] : message;
-    } catch (error) {
-      this.#refuse(asError(error).message, message.payload);
-      return undefined;
-    }
-  }
-
-  #passAll(readings: Reading[], message: Message, now: number): Outgoing | undefined {
-    const good: Reading[] = [];
-    const selected: Reading[] = [];
-    for (const reading of readings) {
+    const refused: Refused[] = [];
+    const refuse: Refuse = (reason, payload, isPartial) => refused.push({ reason, payload, isPartial });
+    let taken = 0;
+    const take: Take = (reading) => {
+      this.#analyseOne(reading, now);
+      taken++;
+    };
+    for (const element of elements) {
       try {
-        if (this.#analyseOne(reading, now)) selected.push(reading);
-        good.push(reading);
+        if (takeEvent?.(element, message)) taken++;
+        else toReadings(isArray ? [element] : element, { topic, now }, refuse, format?.(message), take);
       } catch (error) {
-        this.#refuse(asError(error).message, reading);
+        refuse(asError(error).message, element, false);
       }
     }
-    if (good.length === 0) return undefined;
-    message.payload = good;
-    return selected.length > 0 ? [message, { ...message, payload: selected }] : message;
+    if (refused.length === 0) return;
+    this.#refusedCount += refused.length;
+    this.changed();
+    if (taken === 0) throw new Error(refusal(refused, 0));
+    this.node.error(refusal(refused, taken), {
+      ...message,
+      payload: isArray ? refused.map((each) => each.payload) : payload,
+    } as NodeMessage);
   }
 
-  #readings(message: Message, now: number): Reading | Reading[] | undefined {
+  #readings(message: Message, now: number, refuse: Refuse, take: Take): Reading | Reading[] | undefined {
     try {
       const format = this.#behaviour.format?.(message);
-      return toReadings(message.payload, { topic: message.topic, now }, this.#refuse, format);
+      return toReadings(message.payload, { topic: message.topic, now }, refuse, format, take);
     } catch (error) {
-      this.#refuse(asError(error).message, message.payload);
+      refuse(asError(error).message, message.payload, false);
       return undefined;
     }
   }
@@ -280,24 +377,13 @@ class Runner<O extends Options, S> implements Host<O, S> {
       }
     }
     const isSelected = analyse?.(reading, entry?.state as S) ?? false;
-    if (entry) {
-      entry.lastSeen = now;
-      if (entry.shard !== undefined) this.#persistence?.touch(entry.shard);
-    }
+    if (entry) this.#hear(entry, now);
     return isSelected;
   }
 
-  #refuse = (reason: string, payload: unknown): void => {
-    this.#refused.push({ reason, payload });
-  };
-
-  #takeRefused(): Refused[] {
-    const refused = this.#refused;
-    if (refused.length === 0) return refused;
-    this.#refused = [];
-    this.#refusedCount += refused.length;
-    this.changed();
-    return refused;
+  #hear(entry: Kept<S>, now: number): void {
+    entry.lastSeen = now;
+    if (entry.shard !== undefined) this.#persistence?.touch(entry.shard);
   }
 
   get #hasDeadLetters(): boolean {
@@ -307,11 +393,10 @@ class Runner<O extends Options, S> implements Host<O, S> {
 
   /** Gives a Catch node exactly what was refused of a message whose rest goes on. */
   #report(refused: Refused[], message: Message, payload: unknown): void {
-    const isArray = Array.isArray(message.payload);
-    const total = Array.isArray(payload) ? ` of ${payload.length}` : "";
-    this.node.error(`refused ${isArray ? `${refused.length}${total} readings: ` : ""}${reasons(refused)}`, {
+    const readings = message.payload;
+    this.node.error(refusal(refused, Array.isArray(readings) ? readings.length : 1), {
       ...message,
-      payload: isArray ? refused.map((each) => each.payload) : payload,
+      payload: Array.isArray(readings) ? refused.map((each) => each.payload) : payload,
     } as NodeMessage);
   }
 
@@ -320,24 +405,27 @@ class Runner<O extends Options, S> implements Host<O, S> {
   #command(message: Message, send: Send): void | Promise<void> {
     const { commands = {}, state } = this.#behaviour;
     const { command } = message;
+    this.#saveSoon();
     if (typeof command === "string") {
       if (Object.hasOwn(commands, command)) return commands[command]?.(message.payload, message, send);
       if (state && command === "reset") return this.#reset(message.payload);
     }
-    throw new Error(`unknown command ${JSON.stringify(command)}: there are ${this.#commandNames().join(", ")}`);
+    throw new Error(`unknown command ${inspect(command)}: this node takes ${this.#commandNames()}`);
   }
 
-  #commandNames(): string[] {
-    const names = Object.keys(this.#behaviour.commands ?? {});
-    return this.#behaviour.state ? [...names, "reset"] : names;
+  #commandNames(): string {
+    const { commands = {}, state } = this.#behaviour;
+    return [...Object.keys(commands), ...(state ? ["reset"] : [])].join(", ") || "none";
   }
 
   #reset(args: unknown): void {
     const deviceId = typeof args === "object" && args !== null && "deviceId" in args ? args.deviceId : undefined;
     if (deviceId === undefined) {
       for (const { deviceId } of [...this.devices.values()]) this.#removeDevice(deviceId);
+      this.#behaviour.common?.reset?.();
+      this.touch();
     } else if (typeof deviceId !== "string" || !this.#removeDevice(deviceId)) {
-      throw new Error(`there is no device ${JSON.stringify(deviceId)} to reset`);
+      throw new Error(`there is no device ${inspect(deviceId)} to reset`);
     }
   }
 
@@ -357,13 +445,14 @@ class Runner<O extends Options, S> implements Host<O, S> {
   }
 
   #openPersistence(): Persistence | undefined {
-    const { state } = this.#behaviour;
+    const { state, common } = this.#behaviour;
     const { stateStore } = this.settings as Settings<Options> & Partial<StateSettings>;
     if (!state || stateStore === undefined || stateStore === "memory") return undefined;
     const store = this.#openStore(stateStore);
     return (
       store &&
       new Persistence(store, this.type, state.version, (deviceId) => {
+        if (deviceId === COMMON) return [COMMON, 0, common?.save()];
         const entry = this.devices.get(deviceId);
         return [deviceId, entry?.lastSeen ?? 0, entry && state.save(entry.state)];
       })
@@ -372,12 +461,13 @@ class Runner<O extends Options, S> implements Host<O, S> {
 
   #openStore(name: string): ShardStore | undefined {
     if (name !== "file") {
-      const names = Object.keys((this.RED.settings as { contextStorage?: object }).contextStorage ?? { default: {} });
+      const { contextStorage } = this.RED.settings as { contextStorage?: object };
+      const names = Object.keys(contextStorage ?? { default: {} });
       if (names.includes(name)) return new ContextStore(this.node.context() as unknown as Context, name);
-      throw new SettingError(`stateStore: there is no context store "${name}", only ${names.join(", ")}`);
+      throw new SettingError(`stateStore: must be one of ${["file", "memory", ...names].join(", ")}`);
     }
     const { userDir } = this.RED.settings;
-    if (userDir) return new FileStore(join(userDir, "device-analytics", encodeURIComponent(this.node.id)));
+    if (userDir) return new FileStore(stateFolder(userDir, this.node.id));
     this.node.warn("Node-RED has no user directory: the state is kept in memory only, a restart forgets it");
     return undefined;
   }
@@ -385,26 +475,33 @@ class Runner<O extends Options, S> implements Host<O, S> {
   #restore(persistence: Persistence): void {
     this.#waiting = [];
     const failures: Error[] = [];
-    const { state } = this.#behaviour;
+    const { state, common } = this.#behaviour;
     persistence
       .restore(
         ([deviceId, lastSeen, saved], version) => {
-          if (state) this.#addDevice(deviceId, state.restore(saved, version), lastSeen);
+          if (deviceId === COMMON) {
+            common?.restore(saved, version);
+            this.touch();
+          } else if (state) this.#addDevice(deviceId, state.restore(saved, version), lastSeen);
         },
         (error) => failures.push(error),
       )
       .catch((error) => failures.push(asError(error)))
       .then(() => {
+        if (this.#isClosed) return;
         if (failures.length > 0) {
-          const count = failures.length === 1 ? "a part" : `${failures.length} parts`;
-          this.node.error(`${count} of the saved state cannot be used and starts afresh: ${failures[0]?.message}`);
+          const parts = failures.length === 1 ? "a part" : `${failures.length} parts`;
+          this.node.error(
+            `${parts} of the saved state cannot be used, its devices start afresh: ${failures[0]?.message}`,
+          );
         }
         this.#scheduleSave(persistence);
         const waiting = this.#waiting ?? [];
         this.#waiting = undefined;
         this.#isReady();
         for (const take of waiting) take();
-      });
+      })
+      .catch((error) => this.node.error(asError(error)));
   }
 
   #isReady(): void {
@@ -412,12 +509,22 @@ class Runner<O extends Options, S> implements Host<O, S> {
     this.changed();
   }
 
-  #scheduleSave(persistence: Persistence): void {
-    this.#saveTimer = setTimeout(async () => {
+  #scheduleSave(persistence: Persistence, delay = SAVE_INTERVAL): void {
+    clearTimeout(this.#saveTimer);
+    const timer = setTimeout(async () => {
+      this.#isSaveUrgent = false;
       await this.#save(persistence);
-      if (this.#saveTimer !== undefined) this.#scheduleSave(persistence);
-    }, SAVE_INTERVAL);
-    this.#saveTimer.unref();
+      // Unless a command has asked for the next one, or the node is closed.
+      if (this.#saveTimer === timer) this.#scheduleSave(persistence);
+    }, delay);
+    timer.unref();
+    this.#saveTimer = timer;
+  }
+
+  #saveSoon(): void {
+    if (!this.#persistence || this.#isSaveUrgent || this.#isClosed) return;
+    this.#isSaveUrgent = true;
+    this.#scheduleSave(this.#persistence, COMMAND_SAVE_DELAY);
   }
 
   async #save(persistence: Persistence): Promise<void> {
@@ -426,23 +533,29 @@ class Runner<O extends Options, S> implements Host<O, S> {
       () => undefined,
       (error) => asError(error).message,
     );
-    if (this.#saveProblem === before) return;
+    if ((this.#saveProblem === undefined) === (before === undefined)) return;
     if (this.#saveProblem !== undefined) this.node.error(`the state cannot be saved: ${this.#saveProblem}`);
     this.changed();
   }
 
   async #close(): Promise<void> {
+    this.#isClosed = true;
     clearTimeout(this.#saveTimer);
     this.#saveTimer = undefined;
     for (const unwatch of this.#unwatch) unwatch();
-    await this.#behaviour.close?.();
-    // What was saved before is whole; half of it, restored so far, must not take its place.
-    if (this.#waiting === undefined) {
-      if (this.#persistence) await this.#save(this.#persistence);
-    } else if (this.#waiting.length > 0) {
-      this.node.warn(`${this.#waiting.length} messages were lost: they came while the state was being restored`);
+    try {
+      await this.#behaviour.close?.();
+    } finally {
+      // What is on its way to this node still comes, and teaches it.
+      await nextTurn();
+      // What was saved before is whole; half of it, restored so far, must not take its place.
+      if (this.#waiting === undefined) {
+        if (this.#persistence) await this.#save(this.#persistence);
+      } else if (this.#waiting.length > 0) {
+        this.node.warn(`${this.#waiting.length} messages were lost: they came while the state was being restored`);
+      }
+      this.#statusLine.close();
     }
-    this.#statusLine.close();
   }
 
   // --- status
@@ -468,13 +581,13 @@ interface StateSettings {
   forgetAfterHours: number;
 }
 
-function finish(result: void | Promise<void>, done: (error?: Error) => void): void {
-  if (result instanceof Promise)
-    result.then(
-      () => done(),
-      (error) => done(asError(error)),
-    );
-  else done();
+/** What was refused beside `good` readings, and why. */
+function refusal(refused: Refused[], good: number): string {
+  const whole = refused.filter(({ isPartial }) => !isPartial).length;
+  const partial = refused.length - whole;
+  const total = good + whole;
+  if (total === 1) return (partial > 0 ? "refused in part: " : "") + reasons(refused);
+  return `refused ${whole} of ${total} readings${partial > 0 ? `, and ${partial} in part` : ""}: ${reasons(refused)}`;
 }
 
 /** The different reasons with how often each occurs, the first few of them. */

@@ -7,6 +7,7 @@ export class StatusLine {
   readonly #node: Node;
   readonly #summary: () => NodeStatus;
   #timer: NodeJS.Timeout | undefined;
+  #isStale = false;
   #shown = "";
 
   /** `summary` says the present status; it is asked only when it is about to be shown. */
@@ -15,26 +16,26 @@ export class StatusLine {
     this.#summary = summary;
   }
 
-  /** Shows the status now, or at the end of the second that began when it was last shown. Costs nothing until then. */
+  /** Shows the status now, or at the end of the second that began when it was last asked for. Costs nothing until then. */
   update(): void {
-    if (this.#timer !== undefined) return;
-    this.#show();
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#show();
-    }, INTERVAL);
-    this.#timer.unref();
+    this.#isStale = true;
+    if (this.#timer === undefined) this.#show();
   }
 
   close(): void {
     clearTimeout(this.#timer);
   }
 
-  #show(): void {
+  #show = (): void => {
+    this.#timer = undefined;
+    if (!this.#isStale) return;
+    this.#isStale = false;
+    this.#timer = setTimeout(this.#show, INTERVAL);
+    this.#timer.unref();
     const status = this.#summary();
     const key = JSON.stringify(status);
     if (key === this.#shown) return;
     this.#shown = key;
     this.#node.status(status);
-  }
+  };
 }

@@ -1,4 +1,4 @@
 import { describe } from "../lib/editor.ts";
 import { options } from "./options.ts";
 
-RED.nodes.registerType("simulator", { ...describe("simulator", "source", options), inputs: 1, outputs: 2 });
+export default describe("simulator", "source", options, { inputs: 1, outputs: 2 });

@@ -1,4 +1,4 @@
 import { describe } from "../lib/editor.ts";
 import { options } from "./options.ts";
 
-RED.nodes.registerType("telemetry", { ...describe("telemetry", "source", options), inputs: 1, outputs: 2 });
+export default describe("telemetry", "source", options, { inputs: 1, outputs: 2 });

@@ -29,7 +29,7 @@ export async function layoutProblems(form: Locator): Promise<string[]> {
     const { name, texts } = part;
     if (texts.includes("")) problems.push(`${name} is empty`);
     if (part.isCut) problems.push(`${name} is cut: ${texts}`);
-    if (texts.some((text) => /^\w+(\.\w+)+$/.test(text))) problems.push(`${name} shows a key: ${texts}`);
+    if (texts.some((text) => /^[a-z]\w*(\.\w+)+$/i.test(text))) problems.push(`${name} shows a key: ${texts}`);
     if (part.left < left || part.right > right) problems.push(`${name} reaches out of the form`);
     if (part.isField && Math.abs(part.left - lineUp) > 1) problems.push(`${name} is out of line`);
     for (const other of parts.slice(index + 1)) {

@@ -1,0 +1,23 @@
+/** What the detectors say of a reading, taken together. */
+import type { Reading, Verdict } from "./types.ts";
+
+/**
+ * The verdict that speaks for all: the first that is an anomaly, else any; undefined if no detector has judged the
+ * reading. What is not a verdict is passed over, for nobody has checked what stands there. Cost: O(detectors).
+ */
+export function mainVerdict({ verdicts }: Reading): Verdict | undefined {
+  let main: Verdict | undefined;
+  for (const detector in verdicts) {
+    const verdict: unknown = verdicts[detector];
+    if (!isVerdict(verdict)) continue;
+    if (verdict.isAnomaly) return verdict;
+    main = verdict;
+  }
+  return main;
+}
+
+function isVerdict(value: unknown): value is Verdict {
+  if (typeof value !== "object" || value === null) return false;
+  const { isAnomaly, score, threshold } = value as Record<string, unknown>;
+  return typeof isAnomaly === "boolean" && Number.isFinite(score) && Number.isFinite(threshold);
+}

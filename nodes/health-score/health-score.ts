@@ -1,0 +1,79 @@
+/** health-score: how well each device is, by rules that take points off 100. */
+import { inspect } from "node:util";
+import { HealthLimits } from "../../core/health-limits.ts";
+import { HealthScore } from "../../core/health-score.ts";
+import { SettingError } from "../lib/options.ts";
+import { define } from "../lib/runtime.ts";
+import { options } from "./options.ts";
+
+export default define<typeof options, HealthScore>("health-score", options, (host) => {
+  const { settings, devices } = host;
+  const { rules, maxDevices } = settings;
+  if (settings.criticalBelow > settings.warningBelow) {
+    throw new SettingError("criticalBelow: must not be above warningBelow");
+  }
+  let limits = new HealthLimits(rules, maxDevices);
+
+  return {
+    state: {
+      version: 1,
+      create: () => new HealthScore(settings),
+      save: (score) => score.toJSON(),
+      restore: (saved) => HealthScore.from(settings, saved),
+    },
+
+    // Limits are settings, which neither a reset nor a device that is forgotten may take away.
+    common: {
+      save: () => limits.toJSON(),
+      restore: (saved) => {
+        limits = HealthLimits.from(rules, maxDevices, saved);
+      },
+    },
+
+    analyse(reading, device) {
+      const before = device.status ?? "healthy";
+      const health = device.push(reading, limits.of(reading.deviceId));
+      if (health === undefined) return false;
+      reading.health = health;
+      if (health.status === before) return false;
+      host.changed();
+      return true;
+    },
+
+    commands: {
+      set(args) {
+        const { deviceId, flag, limit } = typeof args === "object" && args !== null ? (args as SetArguments) : {};
+        if (deviceId !== undefined && !isKnown(deviceId)) throw new Error(`there is no device ${inspect(deviceId)}`);
+        if (typeof flag !== "string") throw new Error(`flag is ${inspect(flag)}, it must be the flag of a rule`);
+        if (limit !== null && !(typeof limit === "number" && Number.isFinite(limit))) {
+          throw new Error(`limit is ${inspect(limit)}, it must be a number, or null for the rule's own`);
+        }
+        limits.set(flag, limit, deviceId);
+        host.touch();
+        host.changed();
+      },
+    },
+
+    status() {
+      const counts = { healthy: 0, warning: 0, critical: 0 };
+      for (const { state } of devices.values()) if (state.status) counts[state.status]++;
+      const texts = [host.translate("status.devices", { count: devices.size })];
+      if (counts.critical > 0) texts.push(host.translate("status.critical", { count: counts.critical }));
+      if (counts.warning > 0) texts.push(host.translate("status.warning", { count: counts.warning }));
+      if (limits.count > 0) texts.push(host.translate("status.limits", { count: limits.count }));
+      const isWell = counts.critical + counts.warning === 0;
+      const fill = devices.size === 0 ? "grey" : counts.critical > 0 ? "red" : isWell ? "green" : "yellow";
+      return { fill, shape: "dot", text: texts.join(", ") };
+    },
+  };
+
+  function isKnown(deviceId: unknown): deviceId is string {
+    return typeof deviceId === "string" && (devices.get(deviceId) !== undefined || limits.has(deviceId));
+  }
+});
+
+interface SetArguments {
+  deviceId?: unknown;
+  flag?: unknown;
+  limit?: unknown;
+}
