@@ -103,7 +103,7 @@ export async function startApplication(options: ApplicationOptions = {}): Promis
 /** A copy of the checkout whose flow files a test may change; it shares the installed packages. */
 export function copyCheckout(): string {
   const folder = newFolder();
-  for (const part of ["package.json", "app", "core", "nodes", "dist", "flows"]) {
+  for (const part of ["package.json", "app", "core", "nodes", "dist", "flows", "examples"]) {
     cpSync(join(root, part), join(folder, part), { recursive: true });
   }
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));

@@ -8,6 +8,7 @@ const running = new Set<ChildProcess>();
 process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
+for (const signal of ["SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
 /** A running program. */
 export interface Child {

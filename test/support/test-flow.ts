@@ -13,7 +13,7 @@ interface Helper {
   settings(settings: object): void;
   load(definitions: Definition[], flow: FlowNode[], credentials: Credentials): Promise<void>;
   unload(): Promise<void>;
-  getNode(id: string): Node;
+  getNode(id: string): Node | null;
   _sandbox: { spy(object: Methods, name: string): Spied; restore(): void };
 }
 
@@ -118,17 +118,18 @@ export async function startFlow(
     await stop();
     throw error;
   }
+  const running = new Map(nodes.map(({ id }) => [id, helper.getNode(id)] as const));
   for (const { id, type } of nodes) {
     if (type !== "helper") continue;
     received.set(id, []);
-    helper.getNode(id).on("input", (message) => {
+    running.get(id)?.on("input", (message) => {
       append(received, id, message as unknown as Received);
       arrivals.emit(id);
     });
   }
 
   return {
-    send: (id, message) => helper.getNode(id).receive(message as NodeMessage),
+    send: (id, message) => running.get(id)?.receive(message as NodeMessage),
     received: (id) => received.get(id) ?? [],
     async arrival(id, count) {
       const messages = received.get(id) ?? [];
