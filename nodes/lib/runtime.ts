@@ -419,8 +419,11 @@ class Runner<O extends Options, S> implements Host<O, S> {
   }
 
   #reset(args: unknown): void {
-    const deviceId = typeof args === "object" && args !== null && "deviceId" in args ? args.deviceId : undefined;
+    const given = typeof args === "object" && args !== null ? args : {};
+    const deviceId = "deviceId" in given ? given.deviceId : undefined;
     if (deviceId === undefined) {
+      // A slip such as { device: "R1" } must not forget them all.
+      if (Object.keys(given).length > 0) throw new Error("reset takes { deviceId }, or nothing for all devices");
       for (const { deviceId } of [...this.devices.values()]) this.#removeDevice(deviceId);
       this.#behaviour.common?.reset?.();
       this.touch();

@@ -379,6 +379,15 @@ describe("a node", () => {
       assert.equal(caught().length, 4);
       assert.equal(reasons()[0], "there is no device 'R2' to reset");
     });
+
+    it("refuses arguments that name no device, and forgets none", async () => {
+      const counter = await startCounter();
+      counter.send({ payload: all });
+      counter.send({ command: "reset", payload: { device: "R1" } });
+      counter.send({ payload: structuredClone(all) });
+      assert.deepEqual(counter.reasons(), ["reset takes { deviceId }, or nothing for all devices"]);
+      assert.deepEqual(counts(counter), [2, 2, 2]);
+    });
   });
 
   describe("with many devices", () => {
