@@ -4,9 +4,9 @@ import { parseArgs } from "node:util";
 import { connect, type MqttClient } from "mqtt";
 import type { Sent } from "../core/simulator/transport.ts";
 import { deviceInTopic, toLevel } from "../core/topics.ts";
-import { number, type Option, OptionError, parseAll, type Settings } from "../nodes/lib/options.ts";
+import { number, type Option, OptionError, oneOf, parseAll, type Settings } from "../nodes/lib/options.ts";
 import { LiveFleet } from "../nodes/simulator/live-fleet.ts";
-import { options } from "../nodes/simulator/options.ts";
+import { options, PROFILES } from "../nodes/simulator/options.ts";
 import { RecordedFleet } from "../nodes/simulator/recorded-fleet.ts";
 import { type Consumer, obey, type Simulation, type SimulationState } from "../nodes/simulator/simulation.ts";
 import { say, warn } from "./log.ts";
@@ -37,16 +37,18 @@ const NODE_OPTIONS = {
   loop: "loop",
 } as const satisfies Record<string, keyof typeof options>;
 
+const PROFILE = oneOf("machine", PROFILES);
 const SECONDS = number(0, { min: 0 });
 
 const help = `Usage: npm run simulate -- [options]
 
-  --devices N         simulated machines (${options.devices.value})
+  --profile NAME      kind of simulated devices: ${PROFILES.join(", ")} (${PROFILE.value})
+  --devices N         how many (${options.devices.value})
   --prefix TEXT       begin of their names (${options.devicePrefix.value})
-  --interval S        seconds between two readings of a machine (${options.intervalSeconds.value})
+  --interval S        seconds between two readings of a device (${options.intervalSeconds.value})
   --jitter P          percent by which that varies (${options.jitterPercent.value})
   --seed N            the same seed gives the same data (${options.seed.value})
-  --faults-per-day X  faults that start by themselves, per machine and day (${options.faultsPerDeviceDay.value})
+  --faults-per-day X  faults that start by themselves, per device and day (${options.faultsPerDeviceDay.value})
   --replay FILE       play recorded data (CSV or JSON lines, also gzipped) instead
   --speed X           speed of the replay, 0 = as fast as possible (${options.speed.value})
   --loop              play it again and again
@@ -83,7 +85,9 @@ function readInvocation(args: string[], env: NodeJS.ProcessEnv): Invocation | un
     PLANT_NAME: String(values.plant || env.PLANT_NAME || ""),
   });
   const file = launcher?.replay?.file;
-  const raw: Record<string, unknown> = { profile: file === undefined ? "machine" : "replay" };
+  const raw: Record<string, unknown> = {
+    profile: file === undefined ? check("profile", PROFILE, values.profile) : "replay",
+  };
   for (const [name, option] of Object.entries(NODE_OPTIONS)) {
     raw[option] = check<unknown>(name, options[option], name === "replay" ? file : values[name]);
   }
@@ -94,7 +98,7 @@ function readInvocation(args: string[], env: NodeJS.ProcessEnv): Invocation | un
 }
 
 function parse(args: string[]): Record<string, string | boolean | undefined> {
-  const names = [...Object.keys(NODE_OPTIONS), "seconds", "url", "plant"].filter((name) => name !== "loop");
+  const names = [...Object.keys(NODE_OPTIONS), "profile", "seconds", "url", "plant"].filter((name) => name !== "loop");
   try {
     return parseArgs({
       args,
@@ -171,11 +175,13 @@ class Publisher implements Consumer {
 /** Runs until it has played, until its time is over, or until a signal. Throws a StartError for what ends it before. */
 async function simulate({ settings, seconds, url, user, password, plant }: Invocation): Promise<void> {
   const problem = await checkBroker(url, user, password);
-  if (problem !== undefined) warn(`${url} is not there (${problem}): trying until it is`);
   let end: (error?: Error) => void = () => undefined;
   const isOver = new Promise<void>((resolve, reject) => {
     end = (error) => (error ? reject(new StartError(error.message)) : resolve());
   });
+  const stop = () => end();
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+  if (problem !== undefined) warn(`${url} is not there (${problem}): trying until it is`);
   const client = connect(url, { username: user, password });
   const publisher = new Publisher(client, plant);
   const refused = (reason: string) => warn(`not all records can be taken, such as ${reason}`);
@@ -183,14 +189,13 @@ async function simulate({ settings, seconds, url, user, password, plant }: Invoc
     settings.profile === "replay"
       ? new RecordedFleet(settings, publisher, { ended: end, refused }, 1)
       : new LiveFleet(settings, publisher);
-  watch(client, url, end);
-  obeyCommands(client, plant, simulation);
-  const stop = () => end();
+  watch(client, url, problem === undefined, end);
   const timer = seconds > 0 ? setTimeout(stop, seconds * 1000) : undefined;
-  process.on("SIGINT", stop).on("SIGTERM", stop);
   const progress = showProgress(simulation, publisher);
   try {
-    await Promise.all([simulation.start(), isOver]);
+    await Promise.race([isOver, obeyCommands(client, plant, simulation)]);
+    await simulation.start();
+    await isOver;
   } catch (error) {
     throw new StartError((error as Error).message);
   } finally {
@@ -200,21 +205,21 @@ async function simulate({ settings, seconds, url, user, password, plant }: Invoc
     simulation.close();
     await Promise.race([publisher.drained(), delay(PATIENCE, undefined, { ref: false })]);
     if (publisher.inFlight > 0) process.exitCode = 1;
-    await client.endAsync(publisher.inFlight > 0);
+    await client.endAsync(!client.connected || publisher.inFlight > 0);
     say(`${process.stdout.isTTY ? "\n" : ""}${summary(state, publisher)}`);
   }
 }
 
 /** Tells when the connection is lost and back; ends when the broker will not have us. */
-function watch(client: MqttClient, url: string, end: (error: Error) => void): void {
-  let isLost = false;
+function watch(client: MqttClient, url: string, wasThere: boolean, end: (error: Error) => void): void {
+  let isThere = wasThere;
   client.on("close", () => {
-    if (!isLost && !client.disconnecting) warn(`${url} is away: trying until it is back`);
-    isLost = true;
+    if (isThere && !client.disconnecting) warn(`${url} is away: trying until it is back`);
+    isThere = false;
   });
   client.on("connect", () => {
-    if (isLost) warn(`${url} is there`);
-    isLost = false;
+    if (!isThere) warn(`${url} is there`);
+    isThere = true;
   });
   client.on("error", ({ code, message }: Error & { code?: unknown }) => {
     // Those of the network have names.
@@ -222,14 +227,19 @@ function watch(client: MqttClient, url: string, end: (error: Error) => void): vo
   });
 }
 
-function obeyCommands(client: MqttClient, plant: string, simulation: Simulation): void {
+/** Subscribes to commands, which takes until the broker is there. */
+async function obeyCommands(client: MqttClient, plant: string, simulation: Simulation): Promise<void> {
   const deviceIn = deviceInTopic(`${plant}/command/+`);
-  client.subscribe(`${plant}/command/+`, { qos: 1 });
   client.on("message", async (topic, payload) => {
     const deviceId = deviceIn(topic) ?? "";
     const { command, ...args } = objectIn(payload.toString());
     const outcome = await obey(simulation, command, { ...args, deviceId });
     client.publish(`${plant}/answer/${toLevel(deviceId)}`, JSON.stringify(outcome), { qos: 1 });
+  });
+  await new Promise<void>((resolve) => client.once("connect", () => resolve()));
+  // If the connection is lost meanwhile, the client subscribes when it is back.
+  await client.subscribeAsync(`${plant}/command/+`, { qos: 1 }).catch(({ message }) => {
+    if (client.connected) warn(`the broker gives no commands: ${message}`);
   });
 }
 

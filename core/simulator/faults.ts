@@ -1,6 +1,6 @@
 /**
  * The faults of devices and sensors. Those of the process (overheating, bearing-wear, battery-drop) are made by the
- * profile's physics, those of the sensor here. What befalls a reading after it was made is no business of this file.
+ * profile's physics, those of the sensor here, those of the transport (late to malformed) by transport.ts.
  */
 import type { Random } from "../random.ts";
 import type { Metrics } from "../types.ts";
@@ -14,7 +14,11 @@ export type FaultName =
   | "drift"
   | "spike"
   | "noise"
-  | "dropout";
+  | "dropout"
+  | "late"
+  | "out-of-order"
+  | "duplicate"
+  | "malformed";
 
 interface FaultKind {
   /** Shortest and longest duration of one that starts by itself, seconds. */
@@ -35,6 +39,10 @@ export const FAULTS: Readonly<Record<FaultName, FaultKind>> = {
   spike: { seconds: [60, 300], scope: "metric", end: "recovers" },
   noise: { seconds: [60, 300], scope: "metric", end: "recovers" },
   dropout: { seconds: [30, 120], scope: "device", end: "recovers" },
+  late: { seconds: [120, 300], scope: "device", end: "recovers" },
+  "out-of-order": { seconds: [60, 300], scope: "device", end: "recovers" },
+  duplicate: { seconds: [60, 300], scope: "device", end: "recovers" },
+  malformed: { seconds: [30, 120], scope: "device", end: "recovers" },
 };
 
 /** One fault of one device. */

@@ -1,11 +1,17 @@
 /** A simulated fleet: when each device measures, what its sensors show, which faults come and go. */
 import { Random } from "../random.ts";
 import type { Reading, Truth } from "../types.ts";
+import { building } from "./building.ts";
+import { electrical } from "./electrical.ts";
+import { environment } from "./environment.ts";
 import { distort, FAULTS, type Fault, type FaultName } from "./faults.ts";
 import { machine } from "./machine.ts";
 import type { Process, Profile } from "./profile.ts";
+import { server } from "./server.ts";
 
-const PROFILES: ReadonlyMap<string, Profile> = new Map([["machine", machine]]);
+const PROFILES: ReadonlyMap<string, Profile> = new Map(
+  Object.entries({ machine, environment, electrical, building, server }),
+);
 
 const MS_PER_DAY = 86_400_000;
 /** The physics advances in steps of at most this. */
@@ -23,7 +29,7 @@ const FAULT_STREAM = 1;
 const SCHEDULE_STREAM = 2;
 
 export interface FleetOptions {
-  /** Kind of device: `machine`. */
+  /** Kind of device: `machine`, `environment`, `electrical`, `building` or `server`. */
   profile: string;
   /** How many; their ids are the prefix and a number from 1. */
   devices: number;
@@ -142,7 +148,7 @@ export class Fleet {
       const device: Device = {
         deviceId,
         index,
-        process: profile.start(startTime, physics),
+        process: profile.start(startTime, physics, index),
         physics,
         faults: new Random(options.seed, index * STREAMS_PER_DEVICE + FAULT_STREAM),
         schedule: new Random(options.seed, index * STREAMS_PER_DEVICE + SCHEDULE_STREAM),

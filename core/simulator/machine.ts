@@ -1,11 +1,12 @@
 /** The profile `machine`: a battery-driven machine on shift work, with temperature, vibration, speed and battery. */
 import type { Random } from "../random.ts";
 import type { Metrics } from "../types.ts";
+import { approach, Bearing, Fluctuation } from "./dynamics.ts";
 import type { Fault } from "./faults.ts";
-import { approach, type Process, type Profile } from "./profile.ts";
+import type { Process, Profile } from "./profile.ts";
+import { dailyCycle, shiftDemand } from "./surroundings.ts";
 
 const SECONDS_PER_HOUR = 3600;
-const SECONDS_PER_DAY = 24 * SECONDS_PER_HOUR;
 
 /** Seconds in which the load follows the demand, and the speed the load. */
 const LOAD_LAG = 20;
@@ -22,33 +23,16 @@ const CELL = 20;
 const DRAIN_AT_REST = 2;
 const DRAIN_OF_LOAD = 14;
 const CHARGE = 90;
-/** Wear of normal use ends here, in this time constant of full load, seconds. */
-const WORN_IN = 0.2;
-const WEAR_TIME = 30 * SECONDS_PER_DAY;
-
-/** Hour of the day, UTC, 0 to 24. */
-function hourOfDay(time: number): number {
-  const hours = time / 1000 / SECONDS_PER_HOUR;
-  return hours - 24 * Math.floor(hours / 24);
-}
 
 /** Temperature of the hall, °C: coldest at 3 and warmest at 15 o'clock UTC. */
 function hallTemperature(time: number): number {
-  return 24 + 3 * Math.cos((2 * Math.PI * (hourOfDay(time) - 15)) / 24);
-}
-
-/** Demand of the shift plan, 0 to 1: shifts from 6, 14 and 22 o'clock UTC, each with half an hour's break in its middle. */
-function plannedDemand(time: number): number {
-  const hour = hourOfDay(time);
-  if ((hour + 2) % 8 >= 4 && (hour + 2) % 8 < 4.5) return 0.1;
-  if (hour < 6 || hour >= 22) return 0.35;
-  return hour < 14 ? 0.75 : 0.6;
+  return 24 + 3 * dailyCycle(time, 15);
 }
 
 /**
- * The load follows demand: the shift plan and an Ornstein–Uhlenbeck fluctuation, or an operator's choice. Speed follows
- * load within seconds, temperature within minutes (first-order lag over the hall's daily cycle), vibration follows speed
- * and wear. The battery drains with load; when it is low the machine stands still, its drive idling, until it is charged.
+ * The load follows demand: the shift plan with a fluctuation, or an operator's choice. Speed follows load within
+ * seconds, temperature within minutes (first-order lag over the hall's daily cycle), vibration follows speed and wear.
+ * The battery drains with load; when it is low the machine stands still, its drive idling, until it is charged.
  */
 class Machine implements Process {
   /** Each machine differs a little from the next. */
@@ -58,15 +42,15 @@ class Machine implements Process {
   readonly #thermalLag: number;
   readonly #roughness: number;
   readonly #chargeBelow: number;
+  readonly #bearing: Bearing;
+  readonly #fluctuation: Fluctuation;
 
   #fixedLoad: number | null = null;
   #fixedAmbient: number | null = null;
-  #fluctuation: number;
   #load: number;
   #speed: number;
   #ambient: number;
   #temperature: number;
-  #wear: number;
   #battery: number;
   #lostCharge = 0;
   #isCharging = false;
@@ -79,8 +63,8 @@ class Machine implements Process {
     this.#roughness = random.between(0.1, 0.12);
     this.#chargeBelow = random.between(36, 44);
     this.#battery = random.between(50, 95);
-    this.#wear = random.between(0, 0.15);
-    this.#fluctuation = FLUCTUATION * random.gaussian();
+    this.#bearing = new Bearing(random);
+    this.#fluctuation = new Fluctuation(FLUCTUATION, FLUCTUATION_TIME, random);
     this.#load = this.#demand(time);
     this.#speed = this.#settledSpeed();
     this.#ambient = hallTemperature(time);
@@ -88,8 +72,7 @@ class Machine implements Process {
   }
 
   step(time: number, seconds: number, fault: Fault | null, random: Random): void {
-    const memory = Math.exp(-seconds / FLUCTUATION_TIME);
-    this.#fluctuation = memory * this.#fluctuation + FLUCTUATION * Math.sqrt(1 - memory * memory) * random.gaussian();
+    this.#fluctuation.step(seconds, random);
     this.#load = approach(this.#load, this.#demand(time), seconds, LOAD_LAG);
     this.#speed = approach(this.#speed, this.#settledSpeed(), seconds, SPEED_LAG);
     this.#ambient = this.#fixedAmbient ?? hallTemperature(time);
@@ -97,14 +80,14 @@ class Machine implements Process {
       fault?.name === "overheating"
         ? approach(this.#temperature, OVERHEATED, seconds, OVERHEATING_LAG)
         : approach(this.#temperature, this.#settledTemperature(), seconds, this.#thermalLag);
-    this.#stepWear(time, seconds, fault);
+    this.#bearing.step(time, seconds, this.#load, fault);
     this.#stepBattery(seconds, fault);
   }
 
   values(): Metrics {
     return {
       temperature: this.#temperature,
-      vibration: 0.26 + this.#roughness * this.#speed + 1.6 * this.#wear,
+      vibration: 0.26 + this.#roughness * this.#speed + 1.6 * this.#bearing.wear,
       speed: this.#speed,
       battery: this.#charge,
     };
@@ -113,16 +96,16 @@ class Machine implements Process {
   set(parameter: string, value: number | null): void {
     if (parameter === "load") this.#fixedLoad = value;
     else if (parameter === "ambient") this.#fixedAmbient = value;
-    else if (parameter === "wear") this.#wear = value ?? this.#wear;
+    else if (parameter === "wear") this.#bearing.wear = value ?? this.#bearing.wear;
     else if (parameter === "battery") this.#battery = value ?? this.#battery;
   }
 
   parameters(): Record<string, number> {
-    return { load: this.#load, ambient: this.#ambient, wear: this.#wear, battery: this.#charge };
+    return { load: this.#load, ambient: this.#ambient, wear: this.#bearing.wear, battery: this.#charge };
   }
 
   repair(): void {
-    this.#wear = 0;
+    this.#bearing.wear = 0;
   }
 
   /** What the battery can give, percent. */
@@ -133,7 +116,7 @@ class Machine implements Process {
   #demand(time: number): number {
     if (this.#isCharging) return 0;
     if (this.#fixedLoad !== null) return this.#fixedLoad;
-    return Math.min(1, Math.max(0.05, plannedDemand(time + this.#shiftDelay) + this.#fluctuation));
+    return Math.min(1, Math.max(0.05, shiftDemand(time + this.#shiftDelay) + this.#fluctuation.value));
   }
 
   #settledSpeed(): number {
@@ -142,16 +125,6 @@ class Machine implements Process {
 
   #settledTemperature(): number {
     return this.#ambient + this.#selfHeating + this.#loadHeating * this.#load;
-  }
-
-  #stepWear(time: number, seconds: number, fault: Fault | null): void {
-    if (fault?.name === "bearing-wear") {
-      // Soundness falls with the root of the time that is left: ever faster, and gone exactly when that is over.
-      const left = fault.until - time;
-      this.#wear = 1 - (1 - this.#wear) * Math.sqrt(left / (left + seconds * 1000));
-    } else if (this.#wear < WORN_IN) {
-      this.#wear = approach(this.#wear, WORN_IN, seconds * this.#load, WEAR_TIME);
-    }
   }
 
   #stepBattery(seconds: number, fault: Fault | null): void {

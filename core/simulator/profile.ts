@@ -35,8 +35,8 @@ export interface Profile {
   parameters: Readonly<Record<string, Parameter>>;
   /** Tags of the device with this index, from 0. */
   tags?(index: number): Tags;
-  /** A device in the state that it would have settled in at `time` (ms since 1970). */
-  start(time: number, random: Random): Process;
+  /** The device with this index, in the state that it would have settled in at `time` (ms since 1970). */
+  start(time: number, random: Random, index: number): Process;
 }
 
 /** What happens inside one device: its physics, without sensors. */
@@ -56,9 +56,4 @@ export interface Process {
   parameters(): Record<string, number>;
   /** Mends what a restart mends. */
   repair(): void;
-}
-
-/** A first-order lag: where `value` is after `seconds` on its way to `target`. Exact, so stable at any length. */
-export function approach(value: number, target: number, seconds: number, timeConstant: number): number {
-  return target + (value - target) * Math.exp(-seconds / timeConstant);
 }

@@ -1,8 +1,11 @@
 import { flag, integer, number, oneOf, text } from "../lib/options.ts";
 
+/** Kinds of devices that can be simulated. */
+export const PROFILES = ["machine", "environment", "electrical", "building", "server"] as const;
+
 export const options = {
   name: text(""),
-  profile: oneOf("machine", ["machine", "replay"]),
+  profile: oneOf("machine", [...PROFILES, "replay"]),
   devices: integer(4, { min: 1, max: 100_000 }),
   devicePrefix: text("R"),
   intervalSeconds: number(5, { min: 0.01, max: 86_400 }),

@@ -108,7 +108,7 @@ export class RecordedFleet implements Simulation {
     let error: Error | undefined;
     try {
       await replay.play();
-      await this.#consumer.drained?.();
+      if (this.#replay === replay) await this.#consumer.drained?.();
     } catch (reason) {
       error = reason as Error;
     }

@@ -17,6 +17,9 @@ type Payload = Record<string, unknown> | string | Error;
 /** Whatever is longer is no record, characters. */
 const MAX_RECORD = 4_000_000;
 
+/** So much is read at once, bytes: little, so that others have their turn in between. */
+const CHUNK = 16_384;
+
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 /** An open recording. Reading it closes it at the end. */
@@ -33,7 +36,7 @@ export class Recording {
 
   /** Opens a file and reads its beginning. Throws an Error that names it if that can't be done. */
   static async open(path: string): Promise<Recording> {
-    const source = createReadStream(path);
+    const source = createReadStream(path, { highWaterMark: CHUNK });
     try {
       const file = await peek(source);
       const isGzip = /\.gz$/i.test(path) || (file.first[0] === 0x1f && file.first[1] === 0x8b);

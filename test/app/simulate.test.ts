@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { Aedes } from "aedes";
 import { connectAsync, type MqttClient } from "mqtt";
-import { isReading } from "../../core/reading.ts";
+import { isReading, toReadings } from "../../core/reading.ts";
 import type { Reading } from "../../core/types.ts";
 import { type Child, startChild } from "../support/child.ts";
 import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
@@ -71,6 +71,29 @@ describe("npm run simulate", () => {
     assert.deepEqual(
       [...new Set(received.map(({ topic }) => topic))],
       ["1", "2", "3"].map((number) => `plant/telemetry/a%2Fb%2Bc%23${number}`),
+    );
+  });
+
+  it("simulates the kind of devices that is wanted", async () => {
+    const child = await run(["--profile", "electrical", "--seconds", "0.5"]);
+    assert.equal(await child.ended(), 0, child.output());
+    await until(() => received.length === 4);
+    for (const { text } of received) {
+      assert.deepEqual(Object.keys((JSON.parse(text) as Reading).metrics), ["voltage", "current"]);
+    }
+  });
+
+  it("publishes what is malformed on the topic of its device, as it is", async () => {
+    await run(["--devices", "2", "--interval", "0.1"]);
+    await until(() => received.length > 0);
+    await client.publishAsync("plant/command/R2", JSON.stringify({ command: "fault", fault: "malformed" }), { qos: 1 });
+    const of = (device: string) => received.filter(({ topic }) => topic === `plant/telemetry/${device}`);
+    const refused = ({ text }: { text: string }) => toReadings(text, { now: TIME }, () => undefined) === undefined;
+    await until(() => of("R2").filter(refused).length >= 20);
+    assert.ok(!of("R1").some(refused));
+    assert.ok(
+      of("R2").some(({ text }) => !text.endsWith("}")),
+      "text that was cut off",
     );
   });
 
@@ -169,6 +192,10 @@ describe("npm run simulate", () => {
   const wrong: [string[], RegExp][] = [
     [["--devices", "many"], /--devices must be a whole number from 1 to 100000, not many/],
     [["--interval", "0"], /--interval must be a number from 0.01 to 86400, not 0/],
+    [
+      ["--profile", "replay"],
+      /--profile must be one of machine, environment, electrical, building, server, not replay/,
+    ],
     [["--jitter", "101"], /--jitter must be a number from 0 to 100, not 101/],
     [["--speed=-1"], /--speed must be a number from 0 up, not -1/],
     [["--seconds", "soon"], /--seconds must be a number from 0 up, not soon/],
@@ -207,6 +234,21 @@ describe("npm run simulate", () => {
     }
   });
 
+  it("ends on Ctrl-C while there is no broker, and tells by its exit code what was not acknowledged", async () => {
+    const flaky = await FlakyBroker.start();
+    const args = ["--interval", "0.1", "--url", flaky.url];
+    const child = await run(args);
+    await until(() => flaky.values.size > 0);
+    await flaky.stop();
+    await child.waitFor(/is away/);
+    const none = await run(args);
+    await none.waitFor(/is not there/);
+    assert.equal(await none.stop("SIGINT"), 0, none.output());
+    assert.match(none.output(), /^0 sent, 0 acknowledged, 0 refused$/m);
+    assert.equal(await child.stop("SIGINT"), 1);
+    assert.match(child.output(), /^\d+ sent, \d+ acknowledged, 0 refused$/m);
+  });
+
   it("loses nothing of a replay while the broker goes and comes back", async () => {
     const flaky = await FlakyBroker.start();
     try {
@@ -214,7 +256,7 @@ describe("npm run simulate", () => {
       for (const count of [1000, 3000]) {
         await until(() => flaky.values.size >= count);
         await flaky.leave();
-        await child.waitFor(count === 1000 ? /is away: trying until it is back/ : /is there[^]*is away/);
+        await child.waitFor(count === 1000 ? /is away: trying until it is back/ : /is there[\s\S]*is away/);
         await flaky.comeBack();
       }
       assert.equal(await child.ended(), 0, child.output());

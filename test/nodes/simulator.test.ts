@@ -3,12 +3,21 @@ import { mock } from "node:test";
 import { isReading } from "../../core/reading.ts";
 import { FAULTS } from "../../core/simulator/faults.ts";
 import type { Reading } from "../../core/types.ts";
+import { PROFILES } from "../../nodes/simulator/options.ts";
 import type { Outcome } from "../../nodes/simulator/simulation.ts";
 import { delivered, hooks, MESSAGE_HOOKS, Simulated } from "./simulated.ts";
 
 const START = Date.UTC(2026, 2, 1, 12);
 const TRANSPORT_FAULTS = ["late", "out-of-order", "duplicate", "malformed"];
 const FLEET = { devices: 2, intervalSeconds: 5 };
+/** Metrics and tags. */
+const PROPERTIES: Record<(typeof PROFILES)[number], string> = {
+  machine: "temperature vibration speed battery",
+  environment: "temperature humidity airQuality pressure co2 location",
+  electrical: "voltage current",
+  building: "temperature vibration building floor",
+  server: "temperature cpu pressure vibration networkTraffic",
+};
 
 describe("simulator", () => {
   let simulated: Simulated | undefined;
@@ -47,6 +56,23 @@ describe("simulator", () => {
     );
     assert.deepEqual(flow.reports, [{ state: { state: "running", profile: "machine", devices: 2, sent: 0 } }]);
   });
+
+  for (const profile of PROFILES) {
+    it(`simulates devices of the kind ${profile}, which can be set and have faults`, async () => {
+      const flow = await start({ ...FLEET, profile });
+      await pass(6);
+      const kinds = new Set(readings().map(({ metrics, tags = {} }) => Object.keys({ ...metrics, ...tags }).join(" ")));
+      assert.deepEqual([...kinds], [PROPERTIES[profile]]);
+      assert.equal(readings().length, 4);
+      const [status] = devicesOf(await flow.command("status", { deviceId: "R1" }));
+      const [parameter, value] = Object.entries(status?.parameters ?? {})[0] ?? [];
+      assert.equal((await flow.command("set", { deviceId: "R1", parameter, value })).ok, true);
+      assert.equal((await flow.command("fault", { deviceId: "R1", fault: "drift" })).ok, true);
+      await pass(5);
+      assert.equal(readings().at(-2)?.truth?.fault, "drift");
+      assert.equal(flow.reports.at(-1)?.state.profile, profile);
+    });
+  }
 
   it("sends a batch a tick", async () => {
     const flow = await start({ ...FLEET, emit: "batch" });

@@ -1,9 +1,11 @@
 /** What the tests of the simulator share. */
+import { mean, sampleCorrelation } from "simple-statistics";
 import { Fleet, type FleetOptions } from "../../../core/simulator/fleet.ts";
 import type { Reading } from "../../../core/types.ts";
 
 /** Monday, 8 o'clock UTC: in the middle of a shift's work. */
 export const START = Date.UTC(2026, 0, 5, 8);
+export const MIDNIGHT = Date.UTC(2026, 0, 5);
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
@@ -46,4 +48,20 @@ export function series(readings: Reading[], metric: string, deviceId = "R1"): nu
 
 export function metricOf(reading: Reading | undefined, metric: string): number {
   return reading?.metrics[metric] ?? Number.NaN;
+}
+
+/** Correlation of one series with another that is read `lag` values later, up to 20. */
+export function correlationAt(lag: number, first: number[], second: number[]): number {
+  return sampleCorrelation(first.slice(20, -20), second.slice(20 + lag, second.length - 20 + lag));
+}
+
+/** Changes over `lag` values. */
+export const differences = (values: number[], lag: number) =>
+  values.slice(lag).map((value, i) => value - (values[i] ?? NaN));
+
+/** Means of groups of values, which take out the sensor's noise. */
+export function means(values: number[], size: number): number[] {
+  return Array.from({ length: Math.floor(values.length / size) }, (_, i) =>
+    mean(values.slice(i * size, (i + 1) * size)),
+  );
 }

@@ -2,24 +2,23 @@ import assert from "node:assert/strict";
 import { mean, sampleCorrelation, sampleStandardDeviation, sampleVariance } from "simple-statistics";
 import { machine } from "../../../core/simulator/machine.ts";
 import type { Reading } from "../../../core/types.ts";
-import { byDevice, fleetOf, HOUR, MINUTE, metricOf, run, SECOND, START, series } from "./helpers.ts";
+import {
+  byDevice,
+  correlationAt,
+  differences,
+  fleetOf,
+  HOUR,
+  MIDNIGHT,
+  MINUTE,
+  means,
+  metricOf,
+  run,
+  SECOND,
+  START,
+  series,
+} from "./helpers.ts";
 
-const MIDNIGHT = Date.UTC(2026, 0, 5);
 const DEVICES = Array.from({ length: 20 }, (_, index) => `R${index + 1}`);
-
-/** Correlation of one series with another that is read `lag` values later, up to 20. */
-function correlationAt(lag: number, first: number[], second: number[]): number {
-  return sampleCorrelation(first.slice(20, -20), second.slice(20 + lag, second.length - 20 + lag));
-}
-
-const differences = (values: number[], lag: number) => values.slice(lag).map((value, i) => value - (values[i] ?? NaN));
-
-/** Means of groups of values, which take out the sensor's noise. */
-function means(values: number[], size: number): number[] {
-  return Array.from({ length: Math.floor(values.length / size) }, (_, i) =>
-    mean(values.slice(i * size, (i + 1) * size)),
-  );
-}
 
 describe("a simulated machine", () => {
   let day: Reading[] = [];
