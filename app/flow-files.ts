@@ -109,7 +109,7 @@ export function tabNodes(flow: readonly FlowNode[]): FlowNode[] {
   return flow.filter((node) => tab(node) < tabs.length).sort((a, b) => section(a) - section(b) || tab(a) - tab(b));
 }
 
-/** Ids of the shared nodes that these nodes need, directly or through one another, and of the settings for all flows. */
+/** Ids of the shared nodes that these nodes need, directly or through one another, of the settings for all flows and, for pages, of the dashboard. */
 export function neededBy(nodes: readonly FlowNode[], shared: SharedNodes): Set<string> {
   const needed = new Set<string>();
   const visit = (value: unknown): void => {
@@ -125,6 +125,9 @@ export function neededBy(nodes: readonly FlowNode[], shared: SharedNodes): Set<s
   };
   visit(nodes);
   for (const [id, nodes] of shared) if (nodes[0]?.type === "global-config") visit(id);
+  // The theme and sizes of a dashboard are referred to by nothing, but go with its pages.
+  const hasPages = [...needed].some((id) => shared.get(id)?.[0]?.type === "ui_tab");
+  for (const [id, nodes] of shared) if (hasPages && nodes[0]?.type === "ui_base") visit(id);
   return needed;
 }
 

@@ -76,11 +76,31 @@ export class FlowFolder implements FlowStore {
     const homeOf = (id: string, files: FlowFiles) =>
       [...before].find(([name, nodes]) => files.has(name) && nodes.some((node) => node.id === id))?.[0] ??
       [...files.keys()].sort()[0];
-    const files = splitFlow(flow, fileNamer(flow, before), homeOf);
+    const files = splitFlow(withFormerFrames(flow, mergeFiles(before)), fileNamer(flow, before), homeOf);
     for (const name of new Set([...before.keys(), ...files.keys()])) {
       const nodes = files.get(name);
       await writeOrRemove(flowPath(this.#folder, name), nodes && formatFlow(nodes));
     }
     await writeTabOrder(this.#folder, flow, mergeFiles(await readFlowFiles(this.#folder)));
   }
+}
+
+/**
+ * Leaves the frames of groups as they were, unless something in them was moved: the editor works them out from the fonts
+ * that it finds, so they differ from one machine to the next.
+ */
+function withFormerFrames(flow: readonly FlowNode[], before: readonly FlowNode[]): FlowNode[] {
+  const former = new Map(before.map((node) => [node.id, node]));
+  const present = new Map(flow.map((node) => [node.id, node]));
+  const stays = (id: string): boolean => {
+    const [old, now] = [former.get(id), present.get(id)];
+    if (now?.type !== "group") return old?.x === now?.x && old?.y === now?.y;
+    const members = now.nodes as string[];
+    return String(old?.nodes) === String(members) && members.every(stays);
+  };
+  return flow.map((node) => {
+    if (node.type !== "group" || !stays(node.id)) return node;
+    const { x, y, w, h } = former.get(node.id) ?? node;
+    return { ...node, x, y, w, h };
+  });
 }

@@ -13,6 +13,7 @@ import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { FlowFiles, FlowNode, SharedNodes } from "./flow-files.ts";
 import {
+  filesByTab,
   formatFlow,
   mergeFiles,
   neededBy,
@@ -116,8 +117,11 @@ export class FlowOverlay implements FlowStore {
   /** A file of the user's own gives way, under another name, to one that an upgrade ships under the same name. */
   async #makeWay(): Promise<void> {
     const { shipped, edited, origins } = await this.#read();
-    for (const name of edited.keys()) {
-      if (!shipped.has(name) || origins[name] !== undefined) continue;
+    const shippedTabs = filesByTab(shipped);
+    for (const [name, nodes] of edited) {
+      const isEdit =
+        origins[name] !== undefined || nodes.length === 0 || nodes.some((node) => shippedTabs.has(node.id));
+      if (!shipped.has(name) || isEdit) continue;
       const free = newFileName(name, (other) => shipped.has(other) || edited.has(other));
       await rename(flowPath(this.#folder, name), flowPath(this.#folder, free));
     }

@@ -29,21 +29,19 @@ function write(level: string, time: Date, text: string): void {
 }
 
 /**
- * Handles Node-RED's log: warnings and errors, and what nodes report of themselves, such as a connection that comes or
- * goes. A node that reports the same again, as at every attempt to connect, is not repeated.
+ * Handles Node-RED's log: warnings and errors, and what nodes report of themselves. A broker's connection is reported
+ * when it comes or goes, not at every attempt.
  *
  * @param ignored texts that are expected and mean nothing to the user
  */
 export function logHandler(ignored: () => string[]): (entry: Entry) => void {
   const last = new Map<string, string>();
   return ({ level, msg, id, type, name, timestamp }) => {
-    const text = String(
-      msg instanceof Error ? msg.message : ((msg as { message?: string } | null)?.message ?? msg),
-    ).trim();
-    const source = id === undefined ? "" : id;
-    if (level > WARN && (source === "" || last.get(source) === text)) return;
-    if (source === "" && ignored().includes(text)) return;
+    const text = String((msg as { message?: string } | null)?.message ?? msg).trim();
+    const source = type ? `[${type}:${name || id}] ` : "";
+    if (source === "" && (level > WARN || ignored().includes(text))) return;
+    if (type === "mqtt-broker" && last.get(source) === text) return;
     last.set(source, text);
-    write(LEVELS.get(level) ?? "info", new Date(timestamp), type ? `[${type}:${name || id}] ${text}` : text);
+    write(LEVELS.get(level) ?? "info", new Date(timestamp), source + text);
   };
 }

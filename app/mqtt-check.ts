@@ -21,12 +21,12 @@ export async function checkBroker(url: string, username: string, password: strin
     return await new Promise<string | undefined>((resolve, reject) => {
       client.once("connect", () => resolve(undefined));
       client.once("close", () => resolve("it gives no answer"));
-      client.once("error", (error: Error & { code?: number | string }) => {
+      client.on("error", (error: Error & { code?: number | string }) => {
         const refusal = REFUSALS.get(error.code as number);
         if (refusal) reject(new StartError(`${url} refuses the connection: ${refusal} (see MQTT_URL in --help)`));
         else if (isCertificateError(error))
           reject(new StartError(`${url} cannot be trusted: ${error.message} (see NODE_EXTRA_CA_CERTS in --help)`));
-        else resolve(error.message || String(error.code));
+        else resolve(error.message.split("\n")[0] || String(error.code));
       });
     });
   } finally {

@@ -136,10 +136,11 @@ function plantName(name: string): string {
 function brokerAddress(text: string, env: NodeJS.ProcessEnv): { url: string; user: string; password: string } {
   const form = "MQTT_URL must be an address such as mqtts://user:password@broker.example:8883";
   const url = URL.parse(text);
-  // A password with an unescaped / or # would be taken for a port and a path, and shown as such.
-  const isWhole = url && !url.hash && !/@/.test(url.pathname + url.search);
-  const isTcp = /^mqtts?:$/.test(url?.protocol ?? "") && /^\/?$/.test(`${url?.pathname}${url?.search}`);
-  if (!url?.hostname || !isWhole || !(isTcp || /^wss?:$/.test(url.protocol))) {
+  // A password with an unescaped / ? or # would be taken for a port and what follows it, and shown as such.
+  const rest = `${url?.pathname}${url?.search}${url?.hash}`;
+  const isTcp = /^mqtts?:$/.test(url?.protocol ?? "") && /^\/?$/.test(rest);
+  const isWebSocket = /^wss?:$/.test(url?.protocol ?? "") && /^[^@?#]*$/.test(rest);
+  if (!url?.hostname || !(isTcp || isWebSocket)) {
     throw new StartError(`${form} (mqtt, mqtts, ws or wss; special characters in a password as %xx)`);
   }
   try {

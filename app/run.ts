@@ -1,20 +1,19 @@
 /** Starts the application: broker, Node-RED with its flows, and a clean end. */
 import { once } from "node:events";
-import type { Server } from "node:http";
-import { createServer } from "node:http";
+import { mkdir } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import RED from "node-red";
 import { startBroker } from "./broker.ts";
 import { drain } from "./drain.ts";
-import { FlowFolder } from "./flow-folder.ts";
+import { FlowFolder, type FlowStore } from "./flow-folder.ts";
 import { FlowOverlay } from "./flow-overlay.ts";
 import { say, warn } from "./log.ts";
 import { checkBroker } from "./mqtt-check.ts";
-import type { Mode, Options } from "./options.ts";
-import { help, readOptions, StartError } from "./options.ts";
+import { help, type Mode, type Options, readOptions, StartError } from "./options.ts";
 import { settings } from "./settings.ts";
-import { flowStorage, resetFlows } from "./storage.ts";
+import { flowStorage, moveEdits } from "./storage.ts";
 
 const shippedFlows = join(import.meta.dirname, "..", "flows");
 
@@ -35,21 +34,10 @@ export async function run(mode: Mode): Promise<void> {
 }
 
 async function start(options: Options): Promise<void> {
-  const { mode, userDir, mqttUrl, environment } = options;
-  const edits = join(userDir, "flows");
-  if (options.resetFlows) {
-    const backup = await resetFlows(userDir, edits, new Date());
-    say(
-      backup
-        ? `The flows are as shipped; your edits are kept in ${backup}`
-        : "The flows are as shipped; there were no edits",
-    );
-  }
-  const store = mode === "edit" ? new FlowFolder(shippedFlows) : new FlowOverlay(shippedFlows, edits, warn);
-  await store.load().catch((error: Error) => {
-    throw new StartError(error.message);
+  const { userDir, mqttUrl, environment } = options;
+  await mkdir(userDir, { recursive: true }).catch((error: Error) => {
+    throw new StartError(`--user-dir: ${userDir} cannot be used: ${error.message}`);
   });
-
   const server = createServer();
   const port = await listen(server, options.port);
   const broker = mqttUrl
@@ -58,10 +46,11 @@ async function start(options: Options): Promise<void> {
   const problem = mqttUrl && (await checkBroker(mqttUrl, environment.MQTT_USER ?? "", environment.MQTT_PASSWORD ?? ""));
   if (problem) warn(`${mqttUrl} cannot be reached: ${problem}. Trying again until it is there`);
 
+  const store = await openFlows(options);
   Object.assign(process.env, environment, { MQTT_URL: broker?.url ?? mqttUrl });
   RED.init(server, settings(options, port, flowStorage(store)));
   RED.httpNode.use("/admin", RED.httpAdmin);
-  RED.httpNode.get("/", (_request, response) => response.redirect("/admin"));
+  RED.httpNode.get("/", (_request, response) => response.redirect("/ui"));
   server.on("request", RED.httpNode);
   const running = flowsRunning();
   await RED.start();
@@ -76,6 +65,20 @@ async function start(options: Options): Promise<void> {
     await broker?.close();
   });
   say(summary(options, `http://127.0.0.1:${port}`, broker?.url));
+}
+
+/** Where the flows come from; it is sure that they can be read. */
+async function openFlows({ mode, userDir, resetFlows }: Options): Promise<FlowStore> {
+  const edits = join(userDir, "flows");
+  if (resetFlows) {
+    const backup = await moveEdits(userDir, edits, new Date());
+    say(`The flows are as shipped; ${backup ? `your edits are kept in ${backup}` : "there were no edits"}`);
+  }
+  const store = mode === "edit" ? new FlowFolder(shippedFlows) : new FlowOverlay(shippedFlows, edits, warn);
+  await store.load().catch((error: Error) => {
+    throw new StartError(error.message);
+  });
+  return store;
 }
 
 async function listen(server: Server, port: number): Promise<number> {
@@ -112,6 +115,7 @@ function summary({ mode, mqttUrl, replay, userDir }: Options, address: string, e
   const feed =
     replay && `${replay.file}, ${replay.speed === 0 ? "as fast as it is taken" : `${replay.speed} × recorded speed`}`;
   const rows = [
+    ["dashboard", `${address}/ui`],
     ["editor", `${address}/admin`],
     ["MQTT broker", mqttUrl ?? `${embedded} (embedded)`],
     ["data", feed ?? "simulated devices"],

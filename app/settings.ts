@@ -1,6 +1,6 @@
 /** Node-RED's settings for this application. */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import RED from "node-red";
 import { logHandler } from "./log.ts";
@@ -9,9 +9,8 @@ import type { flowStorage } from "./storage.ts";
 
 const root = join(import.meta.dirname, "..");
 
-/** Settings of a Node-RED that listens on `port` of this machine alone. Makes the user directory. */
+/** Settings of a Node-RED that listens on `port` of this machine alone. */
 export function settings({ userDir }: Options, port: number, storageModule: ReturnType<typeof flowStorage>) {
-  mkdirSync(userDir, { recursive: true });
   return {
     uiHost: "127.0.0.1",
     uiPort: port,

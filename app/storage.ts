@@ -81,7 +81,7 @@ function referencesIn(credentials: Credentials): Credentials {
  * Moves the user's edits, with the credentials that belong to them, out of the way into a folder beside them.
  * Gives that folder, or undefined when there are none.
  */
-export async function resetFlows(userDir: string, folder: string, now: Date): Promise<string | undefined> {
+export async function moveEdits(userDir: string, folder: string, now: Date): Promise<string | undefined> {
   if (!existsSync(folder)) return undefined;
   const backup = join(userDir, `flows-backup-${now.toISOString().replace(/\D/g, "-").slice(0, 19)}`);
   await rename(folder, backup);

@@ -375,6 +375,7 @@ describe("the packed package", function () {
     "z-score-anomaly": { message: { payload: { deviceId: "P7", temperature: 61.2 } }, output: 1 },
     "health-score": { message: { payload: { deviceId: "P7", temperature: 80 } }, output: 1 },
     "fleet-status": { message: { command: "status" }, output: 1 },
+    "live-series": { message: { command: "watch" }, output: 1 },
   };
 
   let folder: string;
@@ -438,7 +439,7 @@ describe("the packed package", function () {
       "LICENSE",
       "README.md",
       "package.json",
-      ...[...built, ...workers].map((name) => `dist/${name}`),
+      ...[...built, ...workers, "elements/device-analytics.js"].map((name) => `dist/${name}`),
       ...find("examples/*.json"),
       ...["00 - Whole application.json", ...flows].map((name) => `examples/Application/${name}`),
     ];

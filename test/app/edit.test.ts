@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Application } from "../support/application.ts";
-import { copyCheckout, startApplication } from "../support/application.ts";
+import { type Application, copyCheckout, startApplication } from "../support/application.ts";
 import { changed, newTab, nodeOf, withoutTab } from "./flows.ts";
 
 describe("npm run edit", function () {
@@ -17,7 +16,6 @@ describe("npm run edit", function () {
 
   afterEach(async () => {
     await application.stop();
-    rmSync(checkout, { recursive: true });
   });
 
   const contents = () => {
@@ -55,7 +53,7 @@ describe("npm run edit", function () {
   it("never writes a password into the files, but the name of the variable that holds it", async () => {
     const { flows } = await application.flow();
     assert.ok(flows.every((node) => node.credentials === undefined));
-    const reference = `\${${"OVEN_PASSWORD"}}`;
+    const reference = "$" + "{OVEN_PASSWORD}";
     const typed = { user: "oven-user", password: reference };
     await application.deploy(changed(flows, "analytics-broker", { credentials: typed }));
     const text = contents().get("analytics.json") ?? "";
@@ -63,8 +61,7 @@ describe("npm run edit", function () {
     assert.ok(!text.includes("oven-user"));
   });
 
-  it("keeps nothing of its own among the files that npm start keeps for the user", () => {
-    assert.ok(existsSync(join(application.userDir, "edit")));
+  it("keeps nothing among the files that npm start keeps for the user", () => {
     assert.deepEqual(readdirSync(application.userDir), ["edit"]);
   });
 });

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { type FlowNode, formatFlow } from "../../app/flow-files.ts";
 import { FlowFolder } from "../../app/flow-folder.ts";
-import { newFolder } from "../support/application.ts";
+import { newFolder } from "../support/folders.ts";
 import { changed, newTab, nodeOf, shippedFiles, withoutTab } from "./flows.ts";
 
 describe("flow folder", () => {
@@ -15,8 +15,6 @@ describe("flow folder", () => {
     flows = new FlowFolder(folder);
     for (const [name, nodes] of shippedFiles()) writeFileSync(join(folder, `${name}.json`), formatFlow(nodes));
   });
-
-  afterEach(() => rmSync(folder, { recursive: true }));
 
   const contents = () => new Map(readdirSync(folder).map((name) => [name, readFileSync(join(folder, name), "utf8")]));
   const read = (name: string) => JSON.parse(readFileSync(join(folder, name), "utf8")) as FlowNode[];
@@ -71,6 +69,17 @@ describe("flow folder", () => {
     );
     assert.deepEqual(differing, ['    "x": 340,', '    "y": 70,']);
     assert.equal(lines(after.get("line.json")).length, lines(before.get("line.json")).length);
+  });
+
+  it("leaves the frames of groups, which differ from one machine's fonts to the next, unless something in them moves", async () => {
+    await flows.save(await flows.load());
+    const before = contents();
+    const elsewhere = changed(await flows.load(), "line-group", { x: 4, w: 232 });
+    await flows.save(elsewhere);
+    assert.deepEqual(contents(), before);
+    await flows.save(changed(elsewhere, "line-in", { x: 120 }));
+    const { x, w } = nodeOf(read("line.json"), "line-group");
+    assert.deepEqual([x, w], [4, 232]);
   });
 
   it("ends files with a line break and puts identity first, place last", async () => {

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { type FlowFiles, type FlowNode, formatFlow } from "../../app/flow-files.ts";
 import { FlowOverlay } from "../../app/flow-overlay.ts";
-import { newFolder } from "../support/application.ts";
+import { newFolder } from "../support/folders.ts";
 import { changed, newTab, nodeOf, shippedFiles, withoutTab } from "./flows.ts";
 
 describe("flow overlay", () => {
@@ -16,11 +16,6 @@ describe("flow overlay", () => {
     shipped = newFolder();
     user = join(newFolder(), "flows");
     restart(shippedFiles());
-  });
-
-  afterEach(() => {
-    rmSync(shipped, { recursive: true });
-    rmSync(join(user, ".."), { recursive: true });
   });
 
   /** Ships these files from now on, as an upgrade does, and starts again. */

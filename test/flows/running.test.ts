@@ -1,63 +1,57 @@
 import assert from "node:assert/strict";
-import { rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { connectAsync, type MqttClient } from "mqtt";
 import type { Reading } from "../../core/types.ts";
-import { type Application, newFolder, startApplication } from "../support/application.ts";
+import { type Application, startApplication } from "../support/application.ts";
+import { newFolder } from "../support/folders.ts";
 import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
+import { connectClient, type Received, type TestClient } from "../support/mqtt.ts";
 
-/** What came on a topic: a reading, or what came of a command. */
-class Received {
-  readonly topic: string;
-  readonly #text: string;
+/** What comes on the flows' topics: readings, and what came of commands. */
+type Payload = Reading & { ok?: boolean; error?: string; command?: string };
 
-  constructor(topic: string, payload: Buffer) {
-    this.topic = topic;
-    this.#text = String(payload);
-  }
-
-  get payload(): Reading & { ok?: boolean; error?: string; command?: string } {
-    return JSON.parse(this.#text);
-  }
+/** A recording of devices P0, P1 and P2 in turn, a record a second, numbered. */
+function recording(count: number): string {
+  const path = join(newFolder(), "recording.csv");
+  const rows = Array.from({ length: count }, (_, n) => `${1_700_000_000 + n},P${n % 3},${n}`);
+  writeFileSync(path, `timestamp,device,n\n${rows.join("\n")}\n`);
+  return path;
 }
 
 describe("the running flows", function () {
   this.timeout(60_000);
   let broker: Mosquitto;
-  let client: MqttClient;
-  let application: Application;
-  let received: Received[];
+  let client: TestClient<Payload>;
 
   before(async () => {
     broker = await startMosquitto();
-    client = await connectAsync(broker.url);
-    client.on("message", (topic, payload) => received.push(new Received(topic, payload)));
-    await client.subscribeAsync("plant/#", { qos: 1 });
+    client = await connectClient(broker.url);
+    await client.subscribe("plant/#");
   });
 
   beforeEach(() => {
-    received = [];
+    client.received = [];
   });
 
   after(async () => {
-    await client.endAsync(true);
+    await client[Symbol.asyncDispose]();
     await broker.stop();
   });
 
-  const on = (topic: string) => received.filter((message) => message.topic === topic);
-  const under = (start: string) => received.filter(({ topic }) => topic.startsWith(start));
+  const under = (start: string) => client.received.filter(({ topic }) => topic.startsWith(start));
 
-  /** Waits until there are so many messages on a topic, and gives them. */
-  async function messages(topic: string, count = 1): Promise<Received[]> {
-    while (on(topic).length < count) await delay(20);
-    return on(topic);
+  /** Waits for the first message on a topic that is as asked for. */
+  async function first(topic: string, isRight: (payload: Payload) => boolean = () => true): Promise<Payload> {
+    for (let count = 1; ; count++) {
+      const payload = (await client.messages(topic, count)).at(-1)?.payload;
+      if (payload && isRight(payload)) return payload;
+    }
   }
 
-  const publish = (topic: string, payload: unknown) =>
-    client.publishAsync(topic, typeof payload === "string" ? payload : JSON.stringify(payload), { qos: 1 });
-
   describe("with simulated devices", () => {
+    let application: Application;
+
     before(async () => {
       application = await startApplication({ env: { MQTT_URL: broker.url } });
       await application.waitFor(/Connected to broker: plant-analytics@/);
@@ -69,138 +63,126 @@ describe("the running flows", function () {
 
     it("publish the readings of four devices, and analyse each", async () => {
       for (const device of ["R1", "R2", "R3", "R4"]) {
-        const [sent] = await messages(`plant/telemetry/${device}`);
-        const [analysed] = await messages(`plant/analysis/${device}`);
-        assert.deepEqual(Object.keys(sent?.payload.metrics ?? {}), ["temperature", "vibration", "speed", "battery"]);
-        assert.equal(analysed?.payload.timestamp, sent?.payload.timestamp);
+        const sent = await first(`plant/telemetry/${device}`);
+        assert.deepEqual(Object.keys(sent.metrics), ["temperature", "vibration", "speed", "battery"]);
+        await first(`plant/analysis/${device}`, ({ timestamp }) => timestamp === sent.timestamp);
       }
     });
 
     it("hand on each reading of an array on the topic of its device, whatever the device is called", async () => {
       const names = ["a/b+c#", "__proto__", "two words", "Öl"];
-      await publish(
-        "plant/telemetry/gateway",
-        names.map((deviceId, index) => ({ deviceId, metrics: { level: index } })),
-      );
-      for (const [index, name] of names.entries()) {
-        const [message] = await messages(`plant/analysis/${encodeURIComponent(name)}`);
-        assert.equal(message?.payload.deviceId, name);
-        assert.deepEqual(message?.payload.metrics, { level: index });
+      const readings = names.map((deviceId, index) => ({ deviceId, metrics: { level: index } }));
+      await client.publish("plant/telemetry/gateway", readings);
+      for (const { deviceId, metrics } of readings) {
+        const payload = await first(`plant/analysis/${encodeURIComponent(deviceId)}`);
+        assert.equal(payload.deviceId, deviceId);
+        assert.deepEqual(payload.metrics, metrics);
       }
     });
 
     it("go on after a message that nobody understands", async () => {
       for (const nonsense of ["", "{", "[]", "null", '"text"', '{"deviceId":"x"}', '[1,{"a":"b"}]']) {
-        await publish("plant/telemetry/x", nonsense);
+        await client.publish("plant/telemetry/x", nonsense);
       }
-      await publish("plant/telemetry/y", { deviceId: "after nonsense", metrics: { level: 1 } });
-      await messages("plant/analysis/after%20nonsense");
-      assert.deepEqual(on("plant/analysis/x"), []);
+      await client.publish("plant/telemetry/y", { deviceId: "after nonsense", metrics: { level: 1 } });
+      await first("plant/analysis/after%20nonsense");
+      assert.deepEqual(under("plant/analysis/x"), []);
     });
 
     it("never retain an analysis, not even that of a retained reading", async () => {
-      await client.publishAsync("plant/telemetry/z", JSON.stringify({ deviceId: "z", metrics: { level: 1 } }), {
-        qos: 1,
-        retain: true,
-      });
-      await messages("plant/analysis/z");
-      const late = await connectAsync(broker.url);
-      const retained: string[] = [];
-      late.on("message", (topic) => retained.push(topic));
-      await late.subscribeAsync(["plant/analysis/#", "plant/telemetry/z"], { qos: 1 });
-      while (!retained.includes("plant/telemetry/z")) await delay(20);
-      assert.ok(!retained.includes("plant/analysis/z"));
-      await late.endAsync(true);
-      await client.publishAsync("plant/telemetry/z", "", { qos: 1, retain: true });
+      await client.publish("plant/telemetry/z", { deviceId: "z", metrics: { level: 1 } }, true);
+      await first("plant/analysis/z");
+      await using late = await connectClient<Payload>(broker.url);
+      await late.subscribe("plant/analysis/z");
+      await late.subscribe("plant/telemetry/z");
+      await late.messages("plant/telemetry/z");
+      assert.equal(late.received.length, 1);
+      await client.publish("plant/telemetry/z", "", true);
+    });
+
+    it("publish what is malformed on the topic of its device, where it is refused", async () => {
+      await client.publish("plant/command/R3", { command: "fault", fault: "malformed", seconds: 8 });
+      await first("plant/answer/R3");
+      client.received = [];
+      await client.messages("plant/telemetry/R3");
+      client.received = [];
+      await client.messages("plant/telemetry/R3", 2);
+      const topics = new Set(under("plant/telemetry/").map(({ topic }) => topic));
+      assert.deepEqual(
+        [...topics].sort(),
+        ["R1", "R2", "R3", "R4"].map((device) => `plant/telemetry/${device}`),
+      );
+      assert.deepEqual(under("plant/analysis/R3"), []);
+      await first("plant/analysis/R3");
     });
 
     it("obey commands to a device, and answer", async () => {
-      await publish("plant/command/R2", { command: "fault", fault: "overheating", seconds: 60 });
-      const [answer] = await messages("plant/answer/R2");
-      assert.equal(answer?.payload.ok, true);
-      assert.equal(answer?.payload.command, "fault");
-      while (!on("plant/telemetry/R2").some(({ payload }) => payload.truth?.fault === "overheating")) await delay(20);
+      await client.publish("plant/command/R2", { command: "fault", fault: "overheating", seconds: 60 });
+      const answer = await first("plant/answer/R2");
+      assert.deepEqual([answer.command, answer.ok], ["fault", true]);
+      await first("plant/telemetry/R2", ({ truth }) => truth?.fault === "overheating");
     });
 
     it("answer what cannot be done with the reason", async () => {
-      await publish("plant/command/R9", { command: "restart" });
-      const [answer] = await messages("plant/answer/R9");
-      assert.equal(answer?.payload.ok, false);
-      assert.match(String(answer?.payload.error), /R9/);
+      await client.publish("plant/command/R9", { command: "restart" });
+      const answer = await first("plant/answer/R9");
+      assert.equal(answer.ok, false);
+      assert.match(answer.error ?? "", /R9/);
     });
 
     it("stop and start the whole fleet", async () => {
-      await publish("plant/command/*", { command: "stop" });
-      await messages("plant/answer/*");
-      received = [];
+      await client.publish("plant/command/*", { command: "stop" });
+      await first("plant/answer/*");
+      client.received = [];
       await delay(3000);
       assert.deepEqual(under("plant/telemetry/"), []);
-      await publish("plant/command/*", { command: "start" });
-      await messages("plant/telemetry/R1");
+      await client.publish("plant/command/*", { command: "start" });
+      await first("plant/telemetry/R1");
     });
   });
 
   describe("with a recording", () => {
-    const folder = newFolder();
-    const file = join(folder, "recording.csv");
-    const count = 2000;
-
-    before(() => {
-      const rows = Array.from({ length: count }, (_, n) => `${1_700_000_000 + n},P${n % 3},${n}`);
-      writeFileSync(file, `timestamp,device,n\n${rows.join("\n")}\n`);
-    });
-
-    after(() => rmSync(folder, { recursive: true }));
-
-    afterEach(async () => {
-      await application.stop();
-    });
-
-    const numbers = (messages: Received[]) =>
+    const numbers = (messages: Received<Payload>[]) =>
       messages.map(({ payload }) => payload.metrics.n ?? -1).sort((a, b) => a - b);
 
     it("publish and analyse every record once, as fast as it is taken", async () => {
-      application = await startApplication({ env: { MQTT_URL: broker.url }, args: ["--replay", file, "--speed", "0"] });
+      const count = 2000;
+      const args = ["--replay", recording(count), "--speed", "0"];
+      await using application = await startApplication({ env: { MQTT_URL: broker.url }, args });
       while (under("plant/analysis/").length < count) await delay(50);
+      assert.equal(await application.stop(), 0);
       const expected = Array.from({ length: count }, (_, n) => n);
       assert.deepEqual(numbers(under("plant/telemetry/")), expected);
       assert.deepEqual(numbers(under("plant/analysis/")), expected);
     });
 
     it("keep to the recorded times, divided by the speed", async () => {
-      application = await startApplication({
-        env: { MQTT_URL: broker.url },
-        args: ["--replay", file, "--speed", "100"],
-      });
-      await messages("plant/analysis/P0");
-      await delay(2000);
-      const sent = under("plant/telemetry/").length;
-      assert.ok(sent > 100 && sent < 400, `${sent} in two seconds`);
+      const args = ["--replay", recording(2000), "--speed", "100"];
+      await using application = await startApplication({ env: { MQTT_URL: broker.url }, args });
+      const times = (await client.messages("plant/analysis/P0", 50)).map(({ payload }) => payload.timestamp);
+      // Three seconds of the recording from one reading of P0 to the next.
+      const distances = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+      assert.ok(
+        distances.every((distance) => Math.abs(distance - 30) <= 1),
+        distances.join(" "),
+      );
+      assert.equal(await application.stop(), 0);
     });
-  });
 
-  it("pause a recording while the broker is away, and go on with it after", async () => {
-    const folder = newFolder();
-    const file = join(folder, "recording.csv");
-    writeFileSync(file, `timestamp,device,n\n${Array.from({ length: 200_000 }, (_, n) => `${n},P,${n}`).join("\n")}\n`);
-    const first = await startMosquitto();
-    application = await startApplication({ env: { MQTT_URL: first.url }, args: ["--replay", file, "--speed", "0"] });
-    await application.waitFor(/Connected to broker: plant-simulator@/);
-    await delay(500);
-    await first.stop();
-    await application.waitFor(/Disconnected from broker: plant-simulator@/);
-    await delay(3000);
-    const second = await startMosquitto({ port: first.port });
-    const observer = await connectAsync(second.url);
-    const seen: number[] = [];
-    observer.on("message", (_topic, payload) => seen.push(JSON.parse(String(payload)).metrics.n));
-    await observer.subscribeAsync("plant/telemetry/P", { qos: 1 });
-    while (seen.length < 1000) await delay(50);
-    const from = Math.min(...seen);
-    assert.ok(from > 0 && from < 20_000, `went on at ${from}`);
-    await observer.endAsync(true);
-    await application.stop();
-    await second.stop();
-    rmSync(folder, { recursive: true });
+    it("pause while the broker is away, and go on with the recording when it is back", async () => {
+      const before = await startMosquitto();
+      const args = ["--replay", recording(200_000), "--speed", "0"];
+      await using application = await startApplication({ env: { MQTT_URL: before.url }, args });
+      await application.waitFor(/Connected to broker: plant-simulator@/);
+      await delay(500);
+      await before.stop();
+      await application.waitFor(/Disconnected from broker: plant-simulator@/);
+      await delay(3000);
+      await using after = await startMosquitto({ port: before.port });
+      await using observer = await connectClient<Payload>(after.url);
+      await observer.subscribe("plant/telemetry/P0");
+      const from = Math.min(...numbers(await observer.messages("plant/telemetry/P0", 300)));
+      assert.ok(from > 0 && from < 20_000, `went on at ${from}`);
+    });
   });
 });

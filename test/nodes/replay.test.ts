@@ -300,7 +300,7 @@ describe("simulator as a replay", () => {
         ["finished", 2],
       ],
     );
-    assert.deepEqual(flow.warnings, [
+    assert.deepEqual(flow.logged("warn"), [
       "not all records can be taken, such as line 3: it has 1 cells, and the header names 2",
     ]);
   });
@@ -380,7 +380,7 @@ describe("simulator as a replay", () => {
         mock.timers.tick(10_000);
       }
       assert.deepEqual(sent, [256, 257, 259, 263]);
-      assert.deepEqual(flow.warnings, [
+      assert.deepEqual(flow.logged("warn"), [
         "256 messages were not completed by the nodes behind, and are waited for no longer",
       ]);
       assert.equal((await flow.command("status")).state.uncompleted, 263);
@@ -436,6 +436,11 @@ describe("simulator as a replay", () => {
       assert.deepEqual(flow.errors, [error]);
     });
   }
+
+  it("needs the name of a file", async () => {
+    const flow = await start({ file: " " });
+    assert.deepEqual(flow.logged("error"), ["file: a replay needs one"]);
+  });
 
   it("tells a Catch node and output 2 of a file that isn't there, and starts once it is", async () => {
     const file = join(folder, "later.csv");

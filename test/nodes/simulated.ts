@@ -13,7 +13,6 @@ interface Helper {
   init(runtimePath: string): void;
   load(nodes: ((RED: NodeAPI) => void)[], flow: object[]): Promise<void>;
   unload(): Promise<void>;
-  clearFlows(): Promise<void>;
   getNode(id: string): Node;
 }
 
@@ -139,10 +138,10 @@ export class Simulated {
     return this.reports.at(-1)?.state;
   }
 
-  /** What the simulator warned of in the log. */
-  get warnings(): unknown[] {
-    const { warn } = helper.getNode(SIMULATOR) as unknown as { warn: { args: [unknown][] } };
-    return warn.args.map(([text]) => text);
+  /** What the simulator has written to the log. */
+  logged(level: "warn" | "error"): unknown[] {
+    const spies = helper.getNode(SIMULATOR) as unknown as Record<string, { args: [unknown][] }>;
+    return spies[level]?.args.map(([text]) => text) ?? [];
   }
 
   /** Waits, also while the clock stands still for a test. */

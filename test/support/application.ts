@@ -1,9 +1,10 @@
 /** The application as its users start it: in a process of its own, on free ports, with a user directory of its own. */
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import type { FlowNode } from "../../app/flow-files.ts";
 import type { Child } from "./child.ts";
 import { startChild } from "./child.ts";
+import { newFolder } from "./folders.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -12,7 +13,7 @@ export interface ApplicationOptions {
   /** Options of the command, beside the ports and the user directory. */
   args?: string[];
   env?: NodeJS.ProcessEnv;
-  /** Kept after the end, to start again on it; a new one, removed at the end, when absent. */
+  /** A new one when absent. */
   userDir?: string;
   /** A copy of the checkout to run instead of this one; see `copyCheckout`. */
   checkout?: string;
@@ -26,14 +27,8 @@ export interface Application extends Child {
   userDir: string;
   /** The flow that it runs, and its revision. */
   flow(): Promise<{ rev: string; flows: FlowNode[] }>;
-  /** Deploys a flow as the editor does, and waits until it runs. */
+  /** Deploys a flow as the editor does. */
   deploy(flow: FlowNode[]): Promise<void>;
-}
-
-export interface FlowNode {
-  id: string;
-  type: string;
-  [property: string]: unknown;
 }
 
 /** Environment that would change what the application does. */
@@ -45,9 +40,6 @@ const NEUTRAL = {
   INIT_CWD: "",
   NODE_EXTRA_CA_CERTS: "",
 };
-
-/** A new empty folder. */
-export const newFolder = () => mkdtempSync(join(tmpdir(), "device-analytics-"));
 
 /** Starts `npm start` or `npm run edit`, as a process of which nothing is known yet. */
 export function launch({
@@ -61,7 +53,7 @@ export function launch({
   });
 }
 
-/** Starts the application and waits until its flows run. */
+/** Starts the application and waits until its flows run; `await using` stops it at the end of the block. */
 export async function startApplication(options: ApplicationOptions = {}): Promise<Application> {
   const userDir = options.userDir ?? newFolder();
   const ports = options.env?.MQTT_URL ? ["--port", "0"] : ["--port", "0", "--mqtt-port", "0"];
@@ -91,11 +83,6 @@ export async function startApplication(options: ApplicationOptions = {}): Promis
       });
       if (!response.ok) throw new Error(`deploy: ${response.status} ${await response.text()}`);
     },
-    async stop(signal) {
-      const code = await child.stop(signal);
-      if (!options.userDir) rmSync(userDir, { recursive: true, force: true });
-      return code;
-    },
   };
   return application;
 }
@@ -103,9 +90,8 @@ export async function startApplication(options: ApplicationOptions = {}): Promis
 /** A copy of the checkout whose flow files a test may change; it shares the installed packages. */
 export function copyCheckout(): string {
   const folder = newFolder();
-  for (const part of ["package.json", "app", "core", "nodes", "dist", "flows", "examples"]) {
-    cpSync(join(root, part), join(folder, part), { recursive: true });
-  }
+  const parts = readdirSync(root).filter((name) => !name.startsWith(".") && name !== "node_modules");
+  for (const name of parts) cpSync(join(root, name), join(folder, name), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   return folder;
 }

@@ -11,8 +11,9 @@ process.once("exit", () => {
 for (const signal of ["SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 
 /** A running program. */
-export interface Child {
+export interface Child extends AsyncDisposable {
   pid: number;
+  isRunning(): boolean;
   /** All that it has written to standard output and standard error so far. */
   output(): string;
   /** Waits until the output matches. Throws, with the output, when the program ends before or takes too long. */
@@ -28,7 +29,7 @@ export interface ChildOptions {
   env?: NodeJS.ProcessEnv;
 }
 
-/** Starts a program. */
+/** Starts a program; `await using` stops it at the end of the block. */
 export async function startChild(command: string, args: string[], { cwd, env }: ChildOptions = {}): Promise<Child> {
   const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const exit = new Promise<number | null>((resolve) => child.once("close", resolve));
@@ -74,14 +75,20 @@ export async function startChild(command: string, args: string[], { cwd, env }: 
     }
   }
 
+  function stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | null> {
+    child.kill(signal);
+    return waitedFor(exit);
+  }
+
   return {
     pid: child.pid ?? 0,
+    isRunning: () => running.has(child),
     output: () => output,
     ended: () => waitedFor(exit),
-    stop(signal = "SIGTERM") {
-      child.kill(signal);
-      return waitedFor(exit);
-    },
+    stop,
     waitFor: (pattern, milliseconds = 15_000) => waitedFor(find(pattern, milliseconds)),
+    async [Symbol.asyncDispose]() {
+      await stop();
+    },
   };
 }

@@ -1,10 +1,11 @@
 /** A real MQTT broker for tests: mosquitto on a free port, as it would stand in a factory. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { startChild } from "./child.ts";
+import { newFolder } from "./folders.ts";
 import { freePort } from "./ports.ts";
 
 export interface MosquittoOptions {
@@ -16,7 +17,7 @@ export interface MosquittoOptions {
   port?: number;
 }
 
-export interface Mosquitto {
+export interface Mosquitto extends AsyncDisposable {
   port: number;
   /** `mqtt://127.0.0.1:port`, or `mqtts://localhost:port` */
   url: string;
@@ -25,9 +26,9 @@ export interface Mosquitto {
   stop(): Promise<void>;
 }
 
-/** Starts mosquitto and waits until it accepts connections. */
+/** Starts mosquitto and waits until it accepts connections; `await using` stops it at the end of the block. */
 export async function startMosquitto({ users, tls = false, port }: MosquittoOptions = {}): Promise<Mosquitto> {
-  const folder = mkdtempSync(join(tmpdir(), "mosquitto-"));
+  const folder = newFolder();
   const number = port ?? (await freePort());
   const ca = join(folder, "ca.pem");
   // A broker that is started by root would otherwise become another user, who may not read this folder.
@@ -49,15 +50,18 @@ export async function startMosquitto({ users, tls = false, port }: MosquittoOpti
   const child = await startChild("mosquitto", ["-c", join(folder, "mosquitto.conf")], {
     env: { PATH: `${process.env.PATH}:/usr/sbin` },
   });
-  await Promise.race([accepts(number), child.ended().then(() => Promise.reject(new Error(child.output())))]);
+  while (!(await accepts(number))) {
+    if (!child.isRunning()) throw new Error(`mosquitto ended:\n${child.output()}`);
+    await delay(20);
+  }
   return {
     port: number,
     url: tls ? `mqtts://localhost:${number}` : `mqtt://127.0.0.1:${number}`,
     ca,
     async stop() {
       await child.stop();
-      rmSync(folder, { recursive: true });
     },
+    [Symbol.asyncDispose]: child[Symbol.asyncDispose],
   };
 }
 
@@ -67,28 +71,19 @@ function makeCertificates(folder: string): void {
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
   openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test authority");
   const server = ["-keyout", "server.key", "-out", "server.pem", "-subj", "/CN=localhost"];
-  openssl(
-    "req",
-    "-x509",
-    ...key,
-    ...server,
-    "-CA",
-    "ca.pem",
-    "-CAkey",
-    "ca.key",
-    "-addext",
-    "subjectAltName=DNS:localhost",
-  );
+  const authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "subjectAltName=DNS:localhost"];
+  openssl("req", "-x509", ...key, ...server, ...authority);
 }
 
-async function accepts(port: number): Promise<void> {
-  for (;;) {
+/** True if somebody listens on the port. */
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
-    const isOpen = await new Promise((resolve) => {
-      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    });
-    socket.destroy();
-    if (isOpen) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+    socket
+      .once("error", () => resolve(false))
+      .once("connect", () => {
+        socket.destroy();
+        resolve(true);
+      });
+  });
 }

@@ -1,0 +1,335 @@
+/**
+ * `<da-chart>`: lines over time with bands, limits and marks, and a cursor that all charts of a page share.
+ *
+ * It takes its message through the property `data`, from any dashboard; in a ui_template of node-red-dashboard:
+ * `<da-chart ng-prop-data="msg.payload"></da-chart>`. A ChartData is drawn in place of what was there, a ChartAppend
+ * goes on with it; null empties the chart. Its text is in the colour of the page, its height that of its style.
+ */
+import uPlot from "uplot";
+import uPlotStyle from "uplot/dist/uPlot.min.css";
+import type { ChartAppend, ChartData, ChartSeries, SeriesRole } from "./chart-data.ts";
+import ownStyle from "./da-chart.css";
+
+/** A point that can be seen, `x` and `y` in px from the left upper corner of the plot. */
+export interface DrawnPoint {
+  series: string;
+  time: number;
+  value: number;
+  x: number;
+  y: number;
+}
+
+const MAX_POINTS = 2000;
+
+/** Okabe and Ito's colours, which the colour-blind can tell apart. */
+const COLOURS = ["#56b4e9", "#009e73", "#cc79a7", "#f0e442"];
+const ROLE_COLOURS: Partial<Record<SeriesRole, string>> = {
+  mean: "#e69f00",
+  lower: "#8795a8",
+  upper: "#8795a8",
+  anomaly: "#ff6d4d",
+  limit: "#e69f00",
+};
+const BAND = "rgba(135, 149, 168, 0.16)";
+const GRID = "rgba(135, 149, 168, 0.16)";
+const AXIS_FONT = "12px system-ui, sans-serif";
+
+export class DaChart extends HTMLElement {
+  readonly #title: HTMLElement;
+  readonly #legend: HTMLElement;
+  readonly #frame: HTMLElement;
+  readonly #resized = new ResizeObserver(() => this.#fit());
+  #data: ChartData | undefined;
+  #plot: uPlot | undefined;
+  #isDrawn = false;
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: "open" });
+    root.innerHTML =
+      `<style>${uPlotStyle}${ownStyle}</style>` +
+      '<div class="head"><span class="title"></span><span class="legend"></span></div><div class="frame"></div>';
+    const part = (name: string) => root.querySelector(`.${name}`) as HTMLElement;
+    this.#title = part("title");
+    this.#legend = part("legend");
+    this.#frame = part("frame");
+  }
+
+  connectedCallback(): void {
+    // A page may have set the property before this class was there to take it.
+    if (Object.hasOwn(this, "data")) {
+      const { data } = this;
+      Reflect.deleteProperty(this, "data");
+      this.data = data;
+    }
+    this.#resized.observe(this.#frame);
+    this.#rebuild();
+  }
+
+  disconnectedCallback(): void {
+    this.#resized.disconnect();
+    this.#discard();
+  }
+
+  /** What is shown. */
+  get data(): ChartData | ChartAppend | null | undefined {
+    return this.#data;
+  }
+
+  set data(message: ChartData | ChartAppend | null | undefined) {
+    if (message && "append" in message) this.#append(message);
+    else this.#replace(message ?? undefined);
+  }
+
+  /** Every point that is drawn at present. */
+  get points(): DrawnPoint[] {
+    const plot = this.#plot;
+    if (!plot || !this.#isDrawn) return [];
+    const { width, height } = plot.over.getBoundingClientRect();
+    const points: DrawnPoint[] = [];
+    plot.series.slice(1).forEach(({ scale = "left" }, index) => {
+      const { name = "", values = [] } = this.#data?.series[index] ?? {};
+      this.#data?.time.forEach((time, row) => {
+        const value = values[row];
+        if (typeof value !== "number") return;
+        const x = plot.valToPos(time, "x");
+        const y = plot.valToPos(value, scale);
+        if (x >= 0 && x <= width && y >= 0 && y <= height) points.push({ series: name, time, value, x, y });
+      });
+    });
+    return points;
+  }
+
+  #replace(data: ChartData | undefined): void {
+    const before = this.#data;
+    // The message stays the sender's; appends are this chart's own.
+    this.#data = data && {
+      ...data,
+      time: [...data.time],
+      series: data.series.map((series) => ({ ...series, values: [...series.values] })),
+    };
+    this.#trim();
+    if (this.#plot && shapeOf(before) === shapeOf(this.#data)) this.#show();
+    else this.#rebuild();
+  }
+
+  #append({ append: { time, values } }: ChartAppend): void {
+    const data = this.#data;
+    if (!data) return;
+    data.time.push(...time);
+    data.series.forEach((series, index) => {
+      series.values.push(...time.map((_, row) => values[index]?.[row] ?? null));
+    });
+    this.#trim();
+    this.#show();
+  }
+
+  #trim(): void {
+    const data = this.#data;
+    const surplus = (data?.time.length ?? 0) - (data?.maxPoints ?? MAX_POINTS);
+    if (!data || surplus <= 0) return;
+    for (const list of [data.time, ...data.series.map(({ values }) => values)]) list.splice(0, surplus);
+  }
+
+  #discard(): void {
+    this.#plot?.destroy();
+    this.#plot = undefined;
+    this.#isDrawn = false;
+  }
+
+  #rebuild(): void {
+    this.#discard();
+    if (!this.isConnected) return;
+    this.#title.textContent = this.#data?.title ?? "";
+    this.#legend.replaceChildren();
+    const isEmpty = !this.#data || this.#data.time.length === 0;
+    this.#frame.classList.toggle("empty", isEmpty);
+    if (!this.#data || isEmpty) return;
+    const { clientWidth: width, clientHeight: height } = this.#frame;
+    const colour = getComputedStyle(this).color;
+    this.#plot = new uPlot(
+      {
+        ...optionsOf(this.#data, colour, () => this.#data),
+        width: Math.max(width, 1),
+        height: Math.max(height, 1),
+        hooks: {
+          draw: [
+            () => {
+              this.#isDrawn = true;
+            },
+          ],
+          setCursor: [() => this.#readOut()],
+        },
+      },
+      columnsOf(this.#data),
+      this.#frame,
+    );
+    this.#readOut();
+  }
+
+  #show(): void {
+    if (!this.#plot || !this.#data) {
+      this.#rebuild();
+      return;
+    }
+    this.#plot.setData(columnsOf(this.#data));
+    this.#readOut();
+  }
+
+  #fit(): void {
+    const { clientWidth: width, clientHeight: height } = this.#frame;
+    if (width > 0 && height > 0) this.#plot?.setSize({ width, height });
+  }
+
+  /** Shows the values under the cursor, or without one the newest. */
+  #readOut(): void {
+    const plot = this.#plot;
+    const data = this.#data;
+    if (!plot || !data) return;
+    const [times = []] = plot.data;
+    const row = plot.cursor.idx ?? times.length - 1;
+    const valueAt = (index: number) => plot.data[index + 1]?.[row];
+    const parts = data.series.flatMap((series, index) => {
+      const { role, unit = "" } = series;
+      if (role === "anomaly" || role === "lower") return [];
+      if (role !== "value" && typeof valueAt(index) !== "number") return [];
+      const lower = data.series.findIndex((each) => each.role === "lower");
+      const isBand = role === "upper" && lower >= 0;
+      const texts = (isBand ? [valueAt(lower), valueAt(index)] : [valueAt(index)]).map(format);
+      const entry = document.createElement("span");
+      entry.className = isBand ? "band" : role;
+      entry.style.setProperty("--colour", colourOf(data.series, index));
+      const name = isBand ? "normal" : series.name;
+      entry.textContent = name === data.title ? "" : `${name} `;
+      const value = document.createElement("b");
+      value.textContent = `${texts.join(" – ")}${unit && ` ${unit}`}`;
+      entry.append(value);
+      return [entry];
+    });
+    const marked = data.series.findIndex(({ role }) => role === "anomaly");
+    const count = data.series[marked]?.values.filter((value) => value !== null).length ?? 0;
+    if (count > 0) {
+      const entry = document.createElement("span");
+      entry.className = "anomaly";
+      entry.style.setProperty("--colour", colourOf(data.series, marked));
+      entry.textContent = count === 1 ? "1 anomaly" : `${count} anomalies`;
+      parts.push(entry);
+    }
+    if (typeof plot.cursor.idx === "number") {
+      const time = document.createElement("span");
+      time.textContent = timeText(times[row] ?? 0, true);
+      parts.unshift(time);
+    }
+    this.#legend.replaceChildren(...parts);
+  }
+}
+
+/** What a plot is made for; as long as it stays the same, only the points change. */
+function shapeOf(data: ChartData | undefined): string {
+  if (!data || data.time.length === 0) return "";
+  const { title, spanSeconds, range, series } = data;
+  return JSON.stringify([
+    title,
+    spanSeconds,
+    range,
+    series.map(({ name, role, unit, axis }) => [name, role, unit, axis]),
+  ]);
+}
+
+/** The columns that uPlot draws, with an empty row in every gap. */
+function columnsOf({ time, series, gapSeconds = Infinity }: ChartData): uPlot.AlignedData {
+  const rows: (number | null)[][] = [];
+  time.forEach((now, row) => {
+    const before = time[row - 1] ?? now;
+    if (now - before > gapSeconds * 1000) rows.push([(before + now) / 2, ...series.map(() => null)]);
+    rows.push([now, ...series.map(({ values }) => values[row] ?? null)]);
+  });
+  const columns = [time, ...series].map((_, column) => rows.map((row) => row[column] ?? null));
+  return columns as uPlot.AlignedData;
+}
+
+function optionsOf(
+  data: ChartData,
+  text: string,
+  current: () => ChartData | undefined,
+): Omit<uPlot.Options, "width" | "height"> {
+  const { series, range } = data;
+  const indexOf = (role: SeriesRole) => series.findIndex((each) => each.role === role) + 1;
+  const [lower, upper] = [indexOf("lower"), indexOf("upper")];
+  const span = (min: number, max: number) => (current()?.spanSeconds ?? Math.max((max - min) / 1000, 10)) * 1000;
+  const axis = { stroke: text, font: AXIS_FONT, ticks: { show: false }, grid: { stroke: GRID, width: 1 } };
+  const hasRight = series.some((each) => each.axis === "right");
+  return {
+    ms: 1,
+    legend: { show: false },
+    padding: [8, hasRight ? 0 : 12, 0, 0],
+    cursor: { sync: { key: "da-chart", setSeries: false }, drag: { x: false, y: false }, points: { size: 7 } },
+    scales: {
+      x: { range: (_plot, min, max) => [max - span(min, max), max] },
+      ...(range && { left: { range } }),
+    },
+    axes: [
+      {
+        ...axis,
+        space: 80,
+        size: 30,
+        values: (_plot, splits, _axis, _space, increment) => splits.map((time) => timeText(time, increment < 60_000)),
+      },
+      { ...axis, scale: "left", size: 56, space: 34, values: labels },
+      ...(hasRight
+        ? [
+            {
+              ...axis,
+              scale: "right",
+              side: 1,
+              size: 56,
+              space: 34,
+              grid: { show: false },
+              values: labels,
+            } as uPlot.Axis,
+          ]
+        : []),
+    ],
+    bands: lower > 0 && upper > 0 ? [{ series: [upper, lower], fill: BAND }] : [],
+    series: [{}, ...series.map((each, index) => seriesOf(each, colourOf(series, index)))],
+  };
+}
+
+function seriesOf({ name, role, axis = "left" }: ChartSeries, colour: string): uPlot.Series {
+  const common: uPlot.Series = { label: name, scale: axis, stroke: colour, width: 2 };
+  switch (role) {
+    case "anomaly":
+      return {
+        ...common,
+        paths: () => null,
+        points: { show: true, size: 10, width: 2, stroke: colour, fill: "transparent" },
+      };
+    case "lower":
+    case "upper":
+      return { ...common, width: 0, points: { show: false } };
+    case "limit":
+      return { ...common, width: 1.5, dash: [6, 4], points: { show: false } };
+    case "mean":
+      return { ...common, width: 1.5, points: { show: false } };
+    default:
+      return { ...common, points: { size: 4, fill: colour } };
+  }
+}
+
+function colourOf(series: ChartSeries[], index: number): string {
+  const role = series[index]?.role ?? "value";
+  const nth = series.slice(0, index).filter((each) => each.role === "value").length;
+  return ROLE_COLOURS[role] ?? (COLOURS[nth % COLOURS.length] as string);
+}
+
+const labels = (_plot: uPlot, splits: number[]) => splits.map(format);
+
+function format(value: number | null | undefined): string {
+  if (typeof value !== "number") return "–";
+  return Math.abs(value) >= 10_000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(4)));
+}
+
+function timeText(time: number, withSeconds: boolean): string {
+  const options: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+  return new Date(time).toLocaleTimeString([], withSeconds ? { ...options, second: "2-digit" } : options);
+}
