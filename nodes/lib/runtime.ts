@@ -98,6 +98,8 @@ export interface Behaviour<S> {
   /** Takes a message in the node's own way, instead of `analyse`. */
   receive?(message: Message, send: Send): void | Promise<void>;
   readonly commands?: Readonly<Record<string, Command>>;
+  /** Takes a word that is none of its commands, to refuse it in the node's own way; it should throw. */
+  refuseCommand?(command: string, args: unknown, message: Message, send: Send): void | Promise<void>;
   /** The present status; without it, the number of devices. */
   status?(): NodeStatus;
   /** Called once the state of a former run is back, before the first message. */
@@ -409,6 +411,8 @@ class Runner<O extends Options, S> implements Host<O, S> {
     if (typeof command === "string") {
       if (Object.hasOwn(commands, command)) return commands[command]?.(message.payload, message, send);
       if (state && command === "reset") return this.#reset(message.payload);
+      const { refuseCommand } = this.#behaviour;
+      if (refuseCommand) return refuseCommand(command, message.payload, message, send);
     }
     throw new Error(`unknown command ${inspect(command)}: this node takes ${this.#commandNames()}`);
   }

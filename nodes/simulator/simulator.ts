@@ -2,7 +2,7 @@
 import type { NodeMessage, NodeStatus } from "node-red";
 import type { Sent } from "../../core/simulator/transport.ts";
 import { SettingError } from "../lib/options.ts";
-import { type Command, define, type Host, type Message } from "../lib/runtime.ts";
+import { type Command, define, type Host, type Message, type Send } from "../lib/runtime.ts";
 import { InFlight } from "./in-flight.ts";
 import { LiveFleet } from "./live-fleet.ts";
 import { options } from "./options.ts";
@@ -41,19 +41,20 @@ export default define("simulator", options, (host) => {
     }
   }
 
-  const commands = COMMANDS.map((name): [string, Command] => [
-    name,
-    async (args, { command: _, topic: __, ...message }, send) => {
-      const payload = await obey(simulation, name, args);
-      const { deviceId, ok, error } = payload;
-      send([null, { ...message, ...(typeof deviceId === "string" && { topic: deviceId }), payload }]);
-      host.changed();
-      if (!ok) throw new Error(error);
-    },
-  ]);
+  /** Whoever gave a command may be far away: also one that can't be done gets its answer. */
+  async function answer(name: string, args: unknown, { command: _, topic: __, ...message }: Message, send: Send) {
+    const payload = await obey(simulation, name, args);
+    const { deviceId, ok, error } = payload;
+    send([null, { ...message, ...(typeof deviceId === "string" && { topic: deviceId }), payload }]);
+    host.changed();
+    if (!ok) throw new Error(error);
+  }
 
   return {
-    commands: Object.fromEntries(commands),
+    commands: Object.fromEntries(
+      COMMANDS.map((name): [string, Command] => [name, (args, message, send) => answer(name, args, message, send)]),
+    ),
+    refuseCommand: answer,
     status: () => statusOf(simulation.state, host),
     ready() {
       // Any earlier, the nodes behind may not be there yet.

@@ -293,6 +293,7 @@ describe("simulator", () => {
     ["fault", { deviceId: "R1", fault: "stuck", seconds: -1 }, /seconds must be a positive number/],
     ["fault", { deviceId: "R1", fault: "stuck", seconds: "9" }, /seconds must be a number/],
     ["status", { deviceId: "R9" }, /unknown device "R9"/],
+    ["explode", { deviceId: "R1" }, /unknown command "explode": there are start, stop/],
   ];
   for (const [command, payload, reason] of wrong) {
     it(`refuses ${command} ${JSON.stringify(payload)}, changes nothing, and tells a Catch node and output 2`, async () => {
