@@ -1,4 +1,5 @@
 /** The simulator in a flow of Node-RED's real runtime, and all that comes out of it. */
+import { EventEmitter } from "node:events";
 import { createRequire } from "node:module";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Node, NodeAPI, NodeMessage } from "node-red";
@@ -23,7 +24,15 @@ const helper: Helper = require("node-red-node-test-helper");
 helper.init(require.resolve("node-red"));
 
 /** Node-RED's own hooks: the helper's stand-in for its runtime lacks them. */
-export const { hooks } = nodeRed("@node-red/util") as { hooks: NodeAPI["hooks"] & { has(name: string): boolean } };
+export const { hooks, log } = nodeRed("@node-red/util") as {
+  hooks: NodeAPI["hooks"] & { has(name: string): boolean };
+  log: {
+    WARN: number;
+    ERROR: number;
+    addHandler(handler: EventEmitter): void;
+    removeHandler(handler: EventEmitter): void;
+  };
+};
 
 export const MESSAGE_HOOKS = ["preDeliver", "postReceive", "onComplete"];
 
@@ -48,6 +57,8 @@ export class Simulated {
   readonly errors: string[] = [];
   readonly statuses: string[] = [];
   readonly #takers: Record<string, Taker>;
+  readonly #entries: { id?: string; level: number; msg: unknown }[] = [];
+  readonly #logger = new EventEmitter().on("log", (entry) => this.#entries.push(entry));
 
   private constructor(take: Taker) {
     const add = (list: unknown[], pick: (message: Arrived) => unknown): Taker => {
@@ -116,6 +127,7 @@ export class Simulated {
       ...["readings", "reports", "errors", "statuses"].map((id) => ({ id, type: "sink", ...place, wires: [] })),
       ...extra.map((node) => ({ ...place, ...node })),
     ];
+    log.addHandler(simulated.#logger);
     await helper.load([(RED) => simulator(Object.assign(RED, { hooks, _: translate })), others], flow);
     return simulated;
   }
@@ -123,6 +135,7 @@ export class Simulated {
   /** Ends the flow, as a deploy does. */
   async stop(): Promise<void> {
     await helper.unload();
+    log.removeHandler(this.#logger);
   }
 
   /** Gives the node a command, and waits for what comes of it. */
@@ -138,10 +151,10 @@ export class Simulated {
     return this.reports.at(-1)?.state;
   }
 
-  /** What the simulator has written to the log. */
+  /** What the simulator has written to the log at this level. */
   logged(level: "warn" | "error"): unknown[] {
-    const spies = helper.getNode(SIMULATOR) as unknown as Record<string, { args: [unknown][] }>;
-    return spies[level]?.args.map(([text]) => text) ?? [];
+    const wanted = level === "warn" ? log.WARN : log.ERROR;
+    return this.#entries.filter(({ id, level }) => id === SIMULATOR && level === wanted).map(({ msg }) => msg);
   }
 
   /** Waits, also while the clock stands still for a test. */
