@@ -1,12 +1,15 @@
 /** Which metrics a list of names means. */
 
+/** Tells which metrics count. */
+export type MetricFilter = (metric: string) => boolean;
+
 /**
  * Tells whether a name is meant by a list of names, in which `*` stands for any characters.
  *
  * @returns a predicate, or undefined for an empty list, which means every name. It remembers its answers, for a bounded
  *   number of names, so that each call costs one look-up.
  */
-export function nameFilter(names: readonly string[]): ((name: string) => boolean) | undefined {
+export function nameFilter(names: readonly string[]): MetricFilter | undefined {
   if (names.length === 0 || names.includes("*")) return undefined;
   const patterns = names.map((name) => new RegExp(`^${name.split("*").map(escapeRegExp).join(".*")}$`, "s"));
   const known = new Map<string, boolean>();

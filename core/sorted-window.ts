@@ -2,6 +2,7 @@
 
 import type { Baseline, Comparison, WindowState } from "./baseline.ts";
 import { RecentValues } from "./recent-values.ts";
+import { rankOf } from "./sorted-values.ts";
 
 /** Makes the median absolute deviation of Gaussian data equal their standard deviation. */
 const GAUSSIAN_CONSISTENCY = 1.4826;
@@ -82,14 +83,7 @@ export class SortedWindow extends RecentValues implements Baseline {
 
   /** How many of the sorted values are less than `value`. */
   #rank(value: number): number {
-    let low = 0;
-    let high = this.count;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.slots[this.capacity + middle] as number) < value) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return rankOf(this.slots, this.capacity, this.count, value);
   }
 
   /** The sorted value at `rank`, as if the one at rank `removed` were gone and `value` stood at rank `inserted`. */

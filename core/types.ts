@@ -9,6 +9,9 @@ export type Tags = Record<string, string>;
 /** Finite numbers by metric name. */
 export type Metrics = Record<string, number>;
 
+/** Finite numbers by metric and name of the feature. */
+export type Features = Record<string, Record<string, number>>;
+
 /** One device at one instant. Analytic nodes add properties to it and take nothing away. */
 export interface Reading {
   deviceId: string;
@@ -19,6 +22,8 @@ export interface Reading {
   units?: Record<string, string>;
   tags?: Tags;
   quality?: Quality;
+  /** Numbers that sum up the latest values, by metric and name of the feature; under `time` the time of day. */
+  features?: Features;
   /** What detectors say, by the detector's name. */
   verdicts?: Record<string, Verdict>;
   health?: Health;

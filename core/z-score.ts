@@ -3,7 +3,8 @@
 import type { Baseline, BaselineState, Comparison, ExponentialState, WindowState } from "./baseline.ts";
 import { MAX_MAGNITUDE } from "./baseline.ts";
 import { ExponentialMoments } from "./exponential-moments.ts";
-import { MAX_METRICS } from "./limits.ts";
+import { MAX_METRICS, requireRoom } from "./limits.ts";
+import type { MetricFilter } from "./names.ts";
 import { SortedWindow } from "./sorted-window.ts";
 import type { MetricVerdict, Reading, Verdict } from "./types.ts";
 import { WindowMoments } from "./window-moments.ts";
@@ -34,9 +35,6 @@ export interface ZScoreOptions {
   /** Floor of the deviation, in the unit of the metric. 0 to MAX_MAGNITUDE. */
   minimumDeviation: number;
 }
-
-/** Tells which metrics count. */
-export type MetricFilter = (metric: string) => boolean;
 
 /** What a detector has learnt, as plain JSON: by metric its baseline, and the latest anomalies if there are some in a row. */
 export interface ZScoreState {
@@ -131,12 +129,11 @@ export class ZScoreDetector {
   #run(reading: Reading, accepts: MetricFilter | undefined, learns: boolean): Verdict | undefined {
     if (reading.quality === "bad") return undefined;
     const values = reading.metrics;
-    const names = Object.keys(values);
-    if (this.#baselines.size + names.length > MAX_METRICS) this.#requireRoom(names, accepts);
+    requireRoom(this.#baselines, values, accepts);
     let metrics: Record<string, MetricVerdict> | undefined;
     let isAnomaly = false;
     let score = 0;
-    for (const name of names) {
+    for (const name in values) {
       // Readings have no such metric (see reading.ts); here it would become the prototype of the verdict's metrics.
       if (name === "__proto__" || (accepts && !accepts(name))) continue;
       const value = values[name] as number;
@@ -151,14 +148,6 @@ export class ZScoreDetector {
       if (learns) this.#learn(name, value, baseline, verdict);
     }
     return metrics && { detector: this.name, isAnomaly, score, threshold: this.#options.threshold, metrics };
-  }
-
-  #requireRoom(names: string[], accepts: MetricFilter | undefined): void {
-    let count = this.#baselines.size;
-    for (const name of names) if (!this.#baselines.has(name) && (!accepts || accepts(name))) count++;
-    if (count > MAX_METRICS) {
-      throw new RangeError(`the device would have ${count} metrics, at most ${MAX_METRICS} are kept`);
-    }
   }
 
   #judge(baseline: Baseline, value: number): MetricVerdict | undefined {

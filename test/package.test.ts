@@ -372,6 +372,7 @@ describe("the packed package", function () {
   const TRIALS: Record<string, { settings?: object; message: object; output: number }> = {
     simulator: { settings: { autoStart: false }, message: { command: "status" }, output: 2 },
     telemetry: { message: { payload: { device_id: "P7", temperature: 61.2 } }, output: 1 },
+    "rolling-features": { message: { payload: { deviceId: "P7", temperature: 61.2 } }, output: 1 },
     "z-score-anomaly": { message: { payload: { deviceId: "P7", temperature: 61.2 } }, output: 1 },
     "health-score": { message: { payload: { deviceId: "P7", temperature: 80 } }, output: 1 },
     "fleet-status": { message: { command: "status" }, output: 1 },

@@ -55,6 +55,8 @@ function measure(form: Element): { parts: Part[]; left: number; right: number } 
     .filter((part) => part.checkVisibility() && !part.querySelector(SELECTOR))
     // Node-RED's traps for password managers lie far above.
     .filter((part) => part.getBoundingClientRect().bottom > frame.top)
+    // Its typed input holds an empty place for an icon.
+    .filter((part) => part.textContent !== "" || !part.matches(".red-ui-typedInput-container span"))
     .map((part) => {
       const { left, right, top, bottom } = part.getBoundingClientRect();
       const style = getComputedStyle(part);
