@@ -29,6 +29,8 @@ export interface Reading {
   health?: Health;
   /** What is really wrong with the device; only simulated readings know. */
   truth?: Truth;
+  /** Present while the device is being worked on. */
+  maintenance?: Maintenance;
 }
 
 /** What one detector says of one metric. */
@@ -85,20 +87,116 @@ export interface StatusEvent {
   timestamp: number;
 }
 
-/** One condition of one device, through its whole life; the states are those of ISA-18.2. */
+/** A device that is being worked on: it alarms nobody and teaches no baseline. Times in ms since 1970. */
+export interface Maintenance {
+  since: number;
+  until: number;
+  by?: string;
+  reason?: string;
+}
+
+/** What a device-registry knows of one device. */
+export interface DeviceRecord {
+  deviceId: string;
+  /** What people call it. */
+  name?: string;
+  location?: string;
+  tags?: Tags;
+  /** How often it usually sends. */
+  intervalSeconds?: number;
+  /** Limits of its own, by flag of health-score or condition of device-alarms. */
+  limits?: Record<string, number>;
+  /** The device that it hangs on, such as a gateway: when that is out of reach, so is this. */
+  parent?: string;
+  /** What to do when something is wrong with it. */
+  advice?: string;
+}
+
+/** What a window found of one group; `metrics` by metric and name of the function. Times in ms since 1970. */
+export interface WindowResult {
+  /** The device, or the values of the tags that are grouped by. */
+  group: string;
+  /** The tags that are grouped by. */
+  tags?: Tags;
+  /** Included. */
+  windowStart: number;
+  /** Excluded. */
+  windowEnd: number;
+  /** Readings. */
+  count: number;
+  anomalyCount: number;
+  /** True for a correction of a result that was sent before. */
+  isUpdate: boolean;
+  metrics: Record<string, Record<string, number>>;
+}
+
+export type Severity = "info" | "warning" | "critical";
+
+/** The states of ISA-18.2 that follow from whether the condition holds, and whether somebody has acknowledged it. */
+export type AlarmState = "normal" | "unacknowledged" | "acknowledged" | "returned-unacknowledged" | "latched";
+
+/** Why an alarm does not annunciate, though it is evaluated and journaled. */
+export interface Silence {
+  /** ms since 1970. */
+  since: number;
+  /** When it ends by itself, ms since 1970; absent if it does not. */
+  until?: number;
+  /** Of shelving: ends when the alarm is back to normal. */
+  isOneShot?: boolean;
+  by?: string;
+  reason?: string;
+}
+
+/** What happened to an alarm. */
+export type AlarmChange =
+  | "raised"
+  | "severity"
+  | "returned"
+  | "acknowledged"
+  | "reset"
+  | "shelved"
+  | "unshelved"
+  | "suppressed"
+  | "unsuppressed"
+  | "out-of-service"
+  | "in-service";
+
+/** One condition of one device, through its whole life. Times in ms since 1970. */
 export interface Alarm {
   /** `<device>/<condition>`: one alarm per device and condition. */
   alarmId: string;
   deviceId: string;
   condition: string;
-  severity: "info" | "warning" | "critical";
-  state: "normal" | "unacknowledged" | "acknowledged" | "returned-unacknowledged" | "latched";
-  /** Set while an operator or a rule keeps it from annunciating; evaluation goes on. */
-  shelved?: unknown;
-  suppressed?: unknown;
-  outOfService?: unknown;
-  /** When it was last raised, ms since 1970. */
+  severity: Severity;
+  state: AlarmState;
+  /** What happened, and when; only in a journal and in what is annunciated. */
+  change?: AlarmChange;
+  timestamp?: number;
+  /** True if the change is to be told to people now. */
+  isAnnunciated?: boolean;
+  /** By an operator, for a while. */
+  shelved?: Silence;
+  /** By a rule, by another system, or because the device or its parent is offline or in maintenance. */
+  suppressed?: Silence;
+  /** By an operator, until further notice. */
+  outOfService?: Silence;
+  /** What broke the limit. */
+  value?: number;
+  limit?: number;
+  unit?: string;
+  metric?: string;
+  /** What to do. */
+  advice?: string;
+  /** What people call the device, and where it is. */
+  name?: string;
+  location?: string;
   raisedAt?: number;
+  acknowledgedAt?: number;
+  clearedAt?: number;
+  /** Who made the change. */
+  by?: string;
+  /** How often it was raised. */
+  count?: number;
 }
 
 /** Ground truth of a simulated device. */

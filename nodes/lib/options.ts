@@ -175,6 +175,9 @@ function fail(code: ErrorCode, values?: Record<string, string | number>): never 
 /** The options of every node that looks at metrics. */
 export const metricOptions = { metrics: list() };
 
+/** The option of every node that knows devices, see registry.ts. */
+export const registryOptions = { registry: reference("device-registry") };
+
 /** The options of every node that keeps state per device. */
 export const stateOptions = {
   stateStore: text("file", { required: true }),

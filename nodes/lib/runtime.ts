@@ -12,6 +12,7 @@ import { type DeviceEntry, DeviceTable } from "./device-table.ts";
 import { type Options, parseAll, SettingError, type Settings } from "./options.ts";
 import { type Context, ContextStore, FileStore, Persistence, type ShardStore } from "./persistence.ts";
 import { credentialsOf, type RawConfig, rawSettings } from "./raw-settings.ts";
+import type { Registry } from "./registry.ts";
 import { removeAbandoned, stateFolder } from "./state-folders.ts";
 import { StatusLine } from "./status.ts";
 import { serveElements } from "./web-elements.ts";
@@ -49,6 +50,8 @@ export interface Host<O extends Options, S> {
   translate(key: string, values?: Record<string, string | number>): string;
   /** The configuration node that a reference names, or undefined if it names none. */
   config<T>(option: keyof O & string): T | undefined;
+  /** The device-registry of a node that has the option for it, if one is named. */
+  readonly registry: Registry | undefined;
 }
 
 /** The state that a node keeps of each device. */
@@ -173,6 +176,7 @@ class Runner<O extends Options, S> implements Host<O, S> {
   readonly type: string;
   readonly settings: Settings<O>;
   readonly devices: DeviceTable<S>;
+  readonly registry: Registry | undefined;
   readonly #behaviour: Behaviour<S>;
   readonly #persistence: Persistence | undefined;
   readonly #statusLine: StatusLine;
@@ -203,6 +207,7 @@ class Runner<O extends Options, S> implements Host<O, S> {
       this.#persistence?.delete(entry.deviceId),
     );
     this.#statusLine = new StatusLine(node, () => this.#status());
+    this.registry = "registry" in options ? this.config<Registry>("registry") : undefined;
     this.#behaviour = start(this);
     this.#persistence = this.#openPersistence();
     for (const handle of this.#handles) this.#unwatch.push(handle.watch(() => this.changed()));
@@ -411,6 +416,7 @@ class Runner<O extends Options, S> implements Host<O, S> {
     if (typeof command === "string") {
       if (Object.hasOwn(commands, command)) return commands[command]?.(message.payload, message, send);
       if (state && command === "reset") return this.#reset(message.payload);
+      if (this.registry && command === "maintenance") return this.registry.maintain(message.payload, Date.now());
       const { refuseCommand } = this.#behaviour;
       if (refuseCommand) return refuseCommand(command, message.payload, message, send);
     }
@@ -419,7 +425,8 @@ class Runner<O extends Options, S> implements Host<O, S> {
 
   #commandNames(): string {
     const { commands = {}, state } = this.#behaviour;
-    return [...Object.keys(commands), ...(state ? ["reset"] : [])].join(", ") || "none";
+    const common = [...(state ? ["reset"] : []), ...(this.registry ? ["maintenance"] : [])];
+    return [...Object.keys(commands), ...common].join(", ") || "none";
   }
 
   #reset(args: unknown): void {

@@ -70,9 +70,21 @@ describe("the status of a device", () => {
     ["an alarm only informs", "healthy", device(well, alarm("unacknowledged", "info"))],
     ["an alarm's condition has gone", "healthy", device(well, alarm("returned-unacknowledged"))],
     ["an alarm is back to normal", "healthy", device(well, alarm("unacknowledged"), alarm("normal"))],
-    ["an alarm is shelved", "healthy", device(well, alarm("unacknowledged", "critical", { shelved: { until: 5 } }))],
-    ["an alarm is suppressed", "healthy", device(well, alarm("unacknowledged", "critical", { suppressed: true }))],
-    ["an alarm is out of service", "healthy", device(well, alarm("latched", "critical", { outOfService: true }))],
+    [
+      "an alarm is shelved",
+      "healthy",
+      device(well, alarm("unacknowledged", "critical", { shelved: { since: 1, until: 5 } })),
+    ],
+    [
+      "an alarm is suppressed",
+      "healthy",
+      device(well, alarm("unacknowledged", "critical", { suppressed: { since: 1 } })),
+    ],
+    [
+      "an alarm is out of service",
+      "healthy",
+      device(well, alarm("latched", "critical", { outOfService: { since: 1 } })),
+    ],
     [
       "the worse of two alarms counts",
       "critical",
