@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { connectAsync, type MqttClient } from "mqtt";
+import type { DrawnPoint } from "../../elements/da-chart.ts";
 import { startNodeRed } from "../editor/node-red.ts";
 import { type Application, startApplication } from "../support/application.ts";
 import { newFolder } from "../support/folders.ts";
@@ -78,12 +79,16 @@ describe("the page Live", function () {
       charts.map(({ id }) => id),
       ["metric temperature", "metric vibration", "metric battery", "metric speed", "health"],
     );
+    const linesOf = (points: DrawnPoint[]) => [...new Set(points.map(({ series }) => series))];
+    assert.deepEqual(linesOf(charts[0]?.points ?? []).slice(0, 2), ["temperature", "mean"]);
     for (const { points } of charts) {
-      const xs = points.map(({ x }) => x);
-      assert.deepEqual(
-        xs,
-        xs.toSorted((a, b) => a - b),
-      );
+      for (const line of linesOf(points)) {
+        const xs = points.filter(({ series }) => series === line).map(({ x }) => x);
+        assert.deepEqual(
+          xs,
+          xs.toSorted((a, b) => a - b),
+        );
+      }
     }
   });
 
@@ -92,7 +97,10 @@ describe("the page Live", function () {
     for (let n = 0; n < 3; n++) await publish(device, { "öl druck": 3 + n, "{{7*7}}": n }, { "öl druck": "bar" });
     await until("the device to choose", async () => (await operator.page.getByText("a/b+c").count()) > 0);
     await operator.choose(device);
-    const values = async () => (await operator.points("metric öl druck")).map(({ value }) => value);
+    const values = async () => {
+      const points = await operator.points("metric öl druck");
+      return points.filter(({ series }) => series === "öl druck").map(({ value }) => value);
+    };
     await until("its chart, whole", async () => (await values()).length === 3);
     await operator.toggle("{{7*7}}");
     await until("one metric less", async () => (await operator.charts()).every(({ id }) => id !== "metric {{7*7}}"));
