@@ -266,7 +266,7 @@ function optionsOf(
     cursor: { sync: { key: "da-chart", setSeries: false }, drag: { x: false, y: false }, points: { size: 7 } },
     scales: {
       x: { range: (_plot, min, max) => [max - span(min, max), max] },
-      ...(range && { left: { range } }),
+      left: { range: range ?? leftRange },
     },
     axes: [
       {
@@ -293,6 +293,12 @@ function optionsOf(
     bands: lower > 0 && upper > 0 ? [{ series: [upper, lower], fill: BAND }] : [],
     series: [{}, ...series.map((each, index) => seriesOf(each, colourOf(series, index)))],
   };
+}
+
+/** Room above and below the curve; one that has only one value lies in the middle. */
+function leftRange(_plot: uPlot, min: number, max: number): uPlot.Range.MinMax {
+  const margin = Math.max(1, Math.abs(min) / 10);
+  return min === max ? [min - margin, max + margin] : uPlot.rangeNum(min, max, 0.1, true);
 }
 
 function seriesOf({ name, role, axis = "left" }: ChartSeries, colour: string): uPlot.Series {
