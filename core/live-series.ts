@@ -1,6 +1,6 @@
 /** The recent past of one device, as the charts of a page take it. What a chart looks like is up to the page. */
 import { nameFilter } from "./names.ts";
-import type { Reading, Verdict } from "./types.ts";
+import type { MetricVerdict, Reading, Verdict } from "./types.ts";
 
 /** A line of a chart, see elements/chart-data.ts. */
 export interface LiveLine {
@@ -201,23 +201,31 @@ function worstOf(verdicts: Reading["verdicts"]): Verdict | undefined {
 }
 
 /** What the detectors say of a metric: the first that knows it, or the first that finds it anomalous. */
-function metricVerdict(verdicts: Reading["verdicts"], metric: string) {
-  const all = Object.values(verdicts ?? {}).flatMap((verdict) => verdict?.metrics?.[metric] ?? []);
-  return all.find(({ isAnomaly }) => isAnomaly) ?? all[0];
+function metricVerdict(verdicts: Reading["verdicts"], metric: string): MetricVerdict | undefined {
+  let first: MetricVerdict | undefined;
+  for (const name in verdicts) {
+    const own = verdicts[name]?.metrics?.[metric];
+    if (own?.isAnomaly) return own;
+    first ??= own;
+  }
+  return first;
 }
 
 /** The last rows of times and values, in arrays that grow up to a capacity. */
 class Points {
   readonly #capacity: number;
+  readonly #lines: number;
   #times = new Float64Array(16);
-  #lines: Float32Array[];
+  /** A value of each line, row after row: one array, for each costs some 200 bytes besides its content. */
+  #values: Float32Array;
   #start = 0;
   #length = 0;
   #count = 0;
 
   constructor(lines: number, capacity: number) {
     this.#capacity = capacity;
-    this.#lines = Array.from({ length: lines }, () => new Float32Array(16));
+    this.#lines = lines;
+    this.#values = new Float32Array(16 * lines);
   }
 
   /** How many there are now. */
@@ -238,10 +246,11 @@ class Points {
     this.#count++;
     const index = this.#index(this.#length - 1);
     this.#times[index] = time;
-    this.#lines.forEach((line, number) => {
-      const value = values[number];
-      line[index] = typeof value === "number" ? value : Number.NaN;
-    });
+    const first = index * this.#lines;
+    for (let line = 0; line < this.#lines; line++) {
+      const value = values[line];
+      this.#values[first + line] = typeof value === "number" ? value : Number.NaN;
+    }
   }
 
   times(from: number): number[] {
@@ -250,9 +259,8 @@ class Points {
 
   /** The values of a line, to the seven digits that they are kept with. */
   line(number: number, from: number): (number | null)[] {
-    const values = this.#lines[number] as Float32Array;
     return Array.from({ length: this.#length - from }, (_, row) => {
-      const value = values[this.#index(from + row)] as number;
+      const value = this.#values[this.#index(from + row) * this.#lines + number] as number;
       return Number.isFinite(value) ? Number(value.toPrecision(7)) : null;
     });
   }
@@ -267,10 +275,8 @@ class Points {
     const times = new Float64Array(size);
     times.set(this.#times);
     this.#times = times;
-    this.#lines = this.#lines.map((line) => {
-      const grown = new Float32Array(size);
-      grown.set(line);
-      return grown;
-    });
+    const values = new Float32Array(size * this.#lines);
+    values.set(this.#values);
+    this.#values = values;
   }
 }

@@ -42,13 +42,12 @@ export type Feature =
 export const MAX_VALUES = 100_000;
 
 /** What is worked out of a metric, and what is kept for it. One plan serves any number of metrics and devices. */
-export interface MetricPlan {
+export interface MetricPlan extends WindowPlan {
   /** True for a window of time, false for one of a number of readings. */
   readonly isTimed: boolean;
   /** Length of the window: ms or readings. */
   readonly span: number;
   readonly has: Readonly<Record<Feature, boolean>>;
-  readonly window: WindowPlan;
 }
 
 /** What is known of a metric, as plain JSON. */
@@ -98,11 +97,9 @@ export function planMetric(window: "count" | "time", size: number, features: rea
       skewness: has("skewness"),
       kurtosis: has("kurtosis"),
     },
-    window: {
-      sums: planSums(order, hasExtremes, has("slopePerSecond")),
-      keepsTimes: isTimed || has("ratePerSecond", "slopePerSecond"),
-      limit: isTimed ? MAX_VALUES : size,
-    },
+    sums: planSums(order, hasExtremes, has("slopePerSecond")),
+    keepsTimes: isTimed || has("ratePerSecond", "slopePerSecond"),
+    limit: isTimed ? MAX_VALUES : size,
   };
 }
 
@@ -112,14 +109,12 @@ export function planMetric(window: "count" | "time", size: number, features: rea
  * Cost of a value: O(1) amortised, with `median` O(log n) and a memmove. Memory: 8 bytes a value in the window, 16 with
  * its time, 8 to 16 more for `median`, and O(√n).
  */
-export class MetricFeatures extends SlidingSums {
-  readonly #plan: MetricPlan;
+export class MetricFeatures extends SlidingSums<MetricPlan> {
   readonly #sorted: SortedValues | undefined;
   #ewma: ExponentialMean | undefined;
 
   constructor(plan: MetricPlan) {
-    super(plan.window);
-    this.#plan = plan;
+    super(plan);
     this.#sorted = plan.has.median ? new SortedValues() : undefined;
     this.#ewma = plan.has.ewma ? new ExponentialMean(plan.span, plan.isTimed) : undefined;
   }
@@ -131,7 +126,7 @@ export class MetricFeatures extends SlidingSums {
    * @returns undefined when the plan needs times and the state has none
    */
   static from(plan: MetricPlan, state: MetricState): MetricFeatures | undefined {
-    const { keepsTimes, limit } = plan.window;
+    const { keepsTimes, limit } = plan;
     if (keepsTimes && !state.times) return undefined;
     const surplus = Math.max(0, state.values.length - limit);
     const values = state.values.slice(surplus);
@@ -161,8 +156,8 @@ export class MetricFeatures extends SlidingSums {
    * @param time ms since 1970
    */
   push(value: number, time: number, horizon: number): Record<string, number> {
-    const { isTimed, has, window } = this.#plan;
-    const { extremes, trend } = window.sums;
+    const { isTimed, has, limit } = this.plan;
+    const { extremes, trend } = this.plan.sums;
     const before = this.count;
     // Adding 0 turns -0, which JSON does not know, into 0.
     const taken = Math.max(-MAX_MAGNITUDE, Math.min(MAX_MAGNITUDE, value)) + 0;
@@ -171,7 +166,7 @@ export class MetricFeatures extends SlidingSums {
 
     let leaving = 0;
     if (isTimed) while (leaving < before && this.timeAt(leaving) <= horizon) leaving++;
-    if (leaving === 0 && before === window.limit) leaving = 1;
+    if (leaving === 0 && before === limit) leaving = 1;
     if (this.#sorted) {
       for (let position = 0; position < leaving; position++) this.#sorted.remove(this.at(position));
       this.#sorted.add(taken);
@@ -221,7 +216,7 @@ export class MetricFeatures extends SlidingSums {
 
   toJSON(): MetricState {
     const state: MetricState = { values: this.values(), older: this.older };
-    if (this.#plan.window.keepsTimes) state.times = this.times();
+    if (this.plan.keepsTimes) state.times = this.times();
     if (this.#ewma) state.ewma = this.#ewma.toJSON();
     return state;
   }

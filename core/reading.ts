@@ -101,19 +101,21 @@ function toReading(
   format: Format,
   take: Take | undefined,
 ): Reading | undefined {
-  const problems: string[] = [];
+  let problems: string[] | undefined;
   let reading: Reading | undefined;
   try {
-    reading =
-      isReading(content) && isInOwnTerms(content, source, format)
-        ? content
-        : convert(content, source, format, problems);
+    if (isReading(content) && isInOwnTerms(content, source, format)) {
+      reading = content;
+    } else {
+      problems = [];
+      reading = convert(content, source, format, problems);
+    }
     take?.(reading);
   } catch (error) {
-    problems.push(error instanceof Error ? error.message : String(error));
+    problems = [...(problems ?? []), error instanceof Error ? error.message : String(error)];
     reading = undefined;
   }
-  if (problems.length > 0) refuse(summary(problems), payload, reading !== undefined);
+  if (problems && problems.length > 0) refuse(summary(problems), payload, reading !== undefined);
   return reading;
 }
 
@@ -171,7 +173,9 @@ function convert(content: unknown, source: Source, format: Format, problems: str
   if (typeof content === "number" || typeof content === "boolean") {
     const deviceId = deviceName(format.deviceId ?? source.topic);
     if (deviceId === undefined) throw new Error("a bare number needs the name of its device in msg.topic");
-    return { deviceId, timestamp: source.now, metrics: collect([["value", content]], problems) };
+    const value = Number(content);
+    const metrics = Number.isFinite(value) ? { value } : collect([["value", content]], problems);
+    return { deviceId, timestamp: source.now, metrics };
   }
   if (!isRecord(content)) throw new Error(describe(content));
   const device = find(content, format.deviceProperty, DEVICE_NAMES);

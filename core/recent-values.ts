@@ -1,21 +1,19 @@
 /** The newest values of one metric in a ring. What is derived from them lives in the classes that extend it. */
 
-/**
- * Ring of the newest `capacity` values, oldest first. One array, sized once, holds the values and behind them the slots
- * that a subclass needs: typed arrays are few, for each costs some 200 bytes besides its content.
- */
-export class RecentValues {
+/** Ring of the newest `capacity` values, oldest first. */
+export class RecentValues<Slots extends number[] | Float64Array> {
   readonly capacity: number;
-  protected readonly slots: Float64Array;
+  /** One array, sized once: the ring, and behind it what a subclass keeps. */
+  protected readonly slots: Slots;
   /** Slot of the oldest value. */
   #oldest = 0;
   #count = 0;
 
   /** @throws RangeError unless `capacity` is an integer of at least 2, as a deviation needs two values. */
-  constructor(capacity: number, derivedSlots: number) {
+  constructor(capacity: number, slots: Slots) {
     if (!Number.isInteger(capacity) || capacity < 2) throw new RangeError("a window holds an integer of at least 2");
     this.capacity = capacity;
-    this.slots = new Float64Array(capacity + derivedSlots);
+    this.slots = slots;
   }
 
   /** How many values the window holds now. */

@@ -46,6 +46,9 @@ export interface FeatureState {
 /** After so many readings in a row that are too late, the device's clock is taken to have been set back. */
 const LATE_LIMIT = 3;
 
+/** The newest time of a device that has sent nothing: times are not negative. */
+const NEVER = -1;
+
 /** How many readings before the first one with a metric are filled at most: as many as isUsual allows after it. */
 const BACK_FILL_LIMIT = 8;
 
@@ -77,7 +80,7 @@ export class RollingFeatures {
   readonly #metrics = new Map<string, MetricFeatures>();
   /** By metric, when gaps are filled. */
   readonly #presences: Map<string, number> | undefined;
-  #newest = -Infinity;
+  #newest = NEVER;
   #late = 0;
 
   constructor(plan: FeaturePlan) {
@@ -101,7 +104,7 @@ export class RollingFeatures {
       restored.#presences?.set(name, presence);
     }
     if (plan.metric.isTimed) {
-      restored.#newest = state.newest ?? -Infinity;
+      restored.#newest = state.newest ?? NEVER;
       restored.#late = state.late ?? 0;
     }
     return restored;
@@ -128,7 +131,7 @@ export class RollingFeatures {
         return presence === undefined ? [name, metric.toJSON()] : [name, metric.toJSON(), presence];
       }),
     };
-    if (this.#newest > -Infinity) state.newest = this.#newest;
+    if (this.#newest > NEVER) state.newest = this.#newest;
     if (this.#late > 0) state.late = this.#late;
     return state;
   }

@@ -29,13 +29,11 @@ const INITIAL_CAPACITY = 8;
  *
  * Cost: O(1) amortised a value, which is summed up three times; O(count) at a split. 8 bytes a value, 16 with its time.
  */
-export class SlidingSums {
-  readonly #plan: WindowPlan;
+export class SlidingSums<Plan extends WindowPlan> {
+  protected readonly plan: Plan;
   /** All in one array: anchor, newer sums, the ring of values, that of their times, the sums of suffixes. */
   #slots: number[];
   #capacity: number;
-  /** √ of the capacity: of so many suffixes, one is kept until the next split. */
-  #block: number;
   /** Place of the oldest value in the ring. */
   #start = 0;
   #count = 0;
@@ -44,10 +42,9 @@ export class SlidingSums {
   /** Length of a suffix of whole blocks. All longer ones are kept, by their length from the first slot on. */
   #base = 0;
 
-  constructor(plan: WindowPlan) {
-    this.#plan = plan;
+  constructor(plan: Plan) {
+    this.plan = plan;
     this.#capacity = Math.min(INITIAL_CAPACITY, plan.limit);
-    this.#block = blockOf(this.#capacity);
     this.#slots = this.#room();
   }
 
@@ -82,15 +79,16 @@ export class SlidingSums {
 
   /** The times of all values; none if the plan keeps none. */
   times(): number[] {
-    return Array.from({ length: this.#plan.keepsTimes ? this.#count : 0 }, (_, position) => this.timeAt(position));
+    return Array.from({ length: this.plan.keepsTimes ? this.#count : 0 }, (_, position) => this.timeAt(position));
   }
 
   /** Takes in a value. There must be fewer than the plan's `limit`. */
   add(value: number, time: number): void {
-    if (this.#count === this.#capacity) this.#resize(Math.min(2 * this.#capacity, this.#plan.limit));
-    this.#put(this.#count++, value, time);
-    if (this.#count === 1) this.#setAnchor(0);
-    this.#sumUpNewer(this.#count - 1);
+    if (this.#count === this.#capacity) this.#resize(Math.min(2 * this.#capacity, this.plan.limit));
+    const slot = this.#slot(this.#count++);
+    this.#put(slot, value, time);
+    if (this.#count === 1) this.#setAnchor(slot);
+    this.#sumUpNewer(slot, this.#count - 1 - this.#older);
   }
 
   /** Lets the `leaving` oldest values go, at least one and at most all of them. */
@@ -113,24 +111,29 @@ export class SlidingSums {
   /** Writes the sums of all values into `result`. The newest value must have been added since the last drop. */
   sums(result: number[]): void {
     const newer = this.#count - this.#older;
-    const suffix = this.#suffixes() + (this.#older - this.#base - 1) * this.#plan.sums.width;
-    mergeSums(this.#plan.sums, this.#slots, suffix, this.#older, NEWER, newer, result);
+    const suffix = this.#suffixes() + (this.#older - this.#base - 1) * this.plan.sums.width;
+    mergeSums(this.plan.sums, this.#slots, suffix, this.#older, NEWER, newer, result);
+  }
+
+  /** √ of the capacity: of so many suffixes, one is kept until the next split. Not kept, for the memory of a metric. */
+  get #block(): number {
+    return Math.ceil(Math.sqrt(this.#capacity));
   }
 
   #slot(position: number): number {
     const place = this.#start + position;
-    return NEWER + this.#plan.sums.width + (place < this.#capacity ? place : place - this.#capacity);
+    return NEWER + this.plan.sums.width + (place < this.#capacity ? place : place - this.#capacity);
   }
 
   /** The first slot behind the rings. */
   #suffixes(): number {
-    const { sums, keepsTimes } = this.#plan;
+    const { sums, keepsTimes } = this.plan;
     return NEWER + sums.width + (keepsTimes ? 2 * this.#capacity : this.#capacity);
   }
 
   /** Slot of the suffix of so many whole blocks, behind those that are longer than the base. */
   #blockSlot(blocks: number): number {
-    return this.#suffixes() + (this.#block + blocks - 1) * this.#plan.sums.width;
+    return this.#suffixes() + (this.#block + blocks - 1) * this.plan.sums.width;
   }
 
   /** An array with a slot for everything, in which the engine keeps plain doubles; a typed one takes 150 bytes more. */
@@ -139,15 +142,14 @@ export class SlidingSums {
     return new Array<number>(this.#blockSlot(blocks)).fill(Number.NaN);
   }
 
-  #put(position: number, value: number, time: number): void {
-    const slot = this.#slot(position);
+  #put(slot: number, value: number, time: number): void {
     this.#slots[slot] = value;
-    if (this.#plan.keepsTimes) this.#slots[slot + this.#capacity] = time;
+    if (this.plan.keepsTimes) this.#slots[slot + this.#capacity] = time;
   }
 
-  #setAnchor(position: number): void {
-    this.#slots[ANCHOR] = this.at(position);
-    if (this.#plan.keepsTimes) this.#slots[ANCHOR_TIME] = this.timeAt(position);
+  #setAnchor(slot: number): void {
+    this.#slots[ANCHOR] = this.#slots[slot] as number;
+    if (this.plan.keepsTimes) this.#slots[ANCHOR_TIME] = this.#slots[slot + this.#capacity] as number;
   }
 
   #resize(capacity: number): void {
@@ -156,11 +158,10 @@ export class SlidingSums {
 
   #load(capacity: number, values: readonly number[], times: readonly number[], older: number): void {
     this.#capacity = capacity;
-    this.#block = blockOf(capacity);
     this.#slots = this.#room();
     this.#start = 0;
     this.#count = values.length;
-    for (const [position, value] of values.entries()) this.#put(position, value, times[position] ?? 0);
+    for (const [position, value] of values.entries()) this.#put(this.#slot(position), value, times[position] ?? 0);
     this.#split(older);
   }
 
@@ -168,10 +169,12 @@ export class SlidingSums {
   #split(older: number): void {
     this.#older = older;
     if (this.#count === 0) return;
-    this.#setAnchor(Math.max(0, older - 1));
+    this.#setAnchor(this.#slot(Math.max(0, older - 1)));
     this.#sumUpSuffixes(NEWER, 0, older - 1 - ((older - 1) % this.#block), this.#blockSlot(1), this.#block);
     this.#sumUpBlock();
-    for (let position = older; position < this.#count; position++) this.#sumUpNewer(position);
+    for (let position = older; position < this.#count; position++) {
+      this.#sumUpNewer(this.#slot(position), position - older);
+    }
   }
 
   /** Works out the sums of the longest suffixes, from the next shorter one that is kept. */
@@ -186,7 +189,7 @@ export class SlidingSums {
    * keeps every `every`-th from slot `to` on.
    */
   #sumUpSuffixes(from: number, length: number, end: number, to: number, every: number): void {
-    const { sums } = this.#plan;
+    const { sums } = this.plan;
     const slots = this.#slots;
     const capacity = this.#capacity;
     const ring = NEWER + sums.width;
@@ -201,12 +204,8 @@ export class SlidingSums {
     }
   }
 
-  #sumUpNewer(position: number): void {
-    const slot = this.#slot(position);
-    addToSums(this.#plan.sums, this.#slots, NEWER, NEWER, position - this.#older, slot, slot + this.#capacity);
+  /** Adds the value at `slot` to the sums of the `count` newer ones before it. */
+  #sumUpNewer(slot: number, count: number): void {
+    addToSums(this.plan.sums, this.#slots, NEWER, NEWER, count, slot, slot + this.#capacity);
   }
-}
-
-function blockOf(capacity: number): number {
-  return Math.ceil(Math.sqrt(capacity));
 }

@@ -14,10 +14,10 @@ const GAUSSIAN_CONSISTENCY = 1.4826;
  * Cost: push O(log capacity) comparisons and one memmove within the sorted values; compare O(log capacity);
  * 16 × capacity bytes.
  */
-export class SortedWindow extends RecentValues implements Baseline {
+export class SortedWindow extends RecentValues<Float64Array> implements Baseline {
   /** @throws RangeError unless `capacity` is an integer of at least 2. */
   constructor(capacity: number) {
-    super(capacity, capacity);
+    super(capacity, new Float64Array(2 * capacity));
   }
 
   override push(value: number): void {

@@ -147,7 +147,16 @@ export class ZScoreDetector {
       }
       if (learns) this.#learn(name, value, baseline, verdict);
     }
-    return metrics && { detector: this.name, isAnomaly, score, threshold: this.#options.threshold, metrics };
+    if (!metrics) return undefined;
+    // Built up, as each metric's: the engine comes to take literals here for objects that live long, and under load they
+    // pile up among those until it looks there.
+    const verdict = {} as Verdict;
+    verdict.detector = this.name;
+    verdict.isAnomaly = isAnomaly;
+    verdict.score = score;
+    verdict.threshold = this.#options.threshold;
+    verdict.metrics = metrics;
+    return verdict;
   }
 
   #judge(baseline: Baseline, value: number): MetricVerdict | undefined {
@@ -158,11 +167,15 @@ export class ZScoreDetector {
     const deviation = Math.max(comparison.deviation, minimumDeviation);
     const ratio = difference === 0 ? 0 : difference / deviation;
     const score = Math.max(-MAX_SCORE, Math.min(MAX_SCORE, ratio));
-    const lower = expected - threshold * deviation;
-    const upper = expected + threshold * deviation;
-    if (direction === "above") return { value, expected, upper, score, isAnomaly: score > threshold };
-    if (direction === "below") return { value, expected, lower, score, isAnomaly: score < -threshold };
-    return { value, expected, lower, upper, score, isAnomaly: Math.abs(score) > threshold };
+    const size = direction === "above" ? score : direction === "below" ? -score : Math.abs(score);
+    const verdict = {} as MetricVerdict;
+    verdict.value = value;
+    verdict.expected = expected;
+    if (direction !== "above") verdict.lower = expected - threshold * deviation;
+    if (direction !== "below") verdict.upper = expected + threshold * deviation;
+    verdict.score = score;
+    verdict.isAnomaly = size > threshold;
+    return verdict;
   }
 
   #learn(name: string, value: number, baseline: Baseline | undefined, verdict: MetricVerdict | undefined): void {

@@ -95,7 +95,6 @@ export function defineDetector<O extends DetectorOptions>(
 }
 
 function addVerdict(reading: Reading, verdict: Verdict): void {
-  const { verdicts } = reading;
-  if (typeof verdicts === "object" && verdicts !== null) verdicts[verdict.detector] = verdict;
-  else reading.verdicts = { [verdict.detector]: verdict };
+  if (typeof reading.verdicts !== "object" || reading.verdicts === null) reading.verdicts = {};
+  reading.verdicts[verdict.detector] = verdict;
 }

@@ -6,6 +6,8 @@ export interface DeviceEntry<S> {
   state: S;
   /** When the node last heard of the device, ms since 1970 by this machine's clock. */
   lastSeen: number;
+  /** Which part of the saved state it belongs to, if it is saved. */
+  shard: number | undefined;
 }
 
 export interface DeviceTableOptions {
@@ -55,7 +57,7 @@ export class DeviceTable<S> {
           "Raise maxDevices, or lower forgetAfterHours.",
       );
     }
-    const entry = { deviceId, state, lastSeen: now };
+    const entry = { deviceId, state, lastSeen: now, shard: undefined };
     this.#entries.set(deviceId, entry);
     return entry;
   }

@@ -40,7 +40,8 @@ export class Persistence {
   readonly #kind: string;
   readonly #version: number;
   readonly #members: Set<string>[] = Array.from({ length: SHARDS }, () => new Set());
-  readonly #changed = new Set<number>();
+  /** By shard, 1 if it is to be written: every reading sets one. */
+  readonly #changed = new Uint8Array(SHARDS);
   readonly #save: (deviceId: string) => SavedEntry;
   #running: Promise<void> | undefined;
 
@@ -56,17 +57,17 @@ export class Persistence {
   add(deviceId: string): number {
     const shard = shardOf(deviceId);
     this.#members[shard]?.add(deviceId);
-    this.#changed.add(shard);
+    this.touch(shard);
     return shard;
   }
 
   delete(deviceId: string): void {
     const shard = shardOf(deviceId);
-    if (this.#members[shard]?.delete(deviceId)) this.#changed.add(shard);
+    if (this.#members[shard]?.delete(deviceId)) this.touch(shard);
   }
 
   touch(shard: number): void {
-    this.#changed.add(shard);
+    this.#changed[shard] = 1;
   }
 
   /** Writes all that has changed. A shard that cannot be written stays changed; the first error is thrown at the end. */
@@ -81,12 +82,13 @@ export class Persistence {
 
   async #saveChanged(): Promise<void> {
     let failure: unknown;
-    for (const shard of [...this.#changed]) {
-      this.#changed.delete(shard);
+    for (const [shard, isChanged] of this.#changed.slice().entries()) {
+      if (!isChanged) continue;
+      this.#changed[shard] = 0;
       try {
         await this.#store.write(shard, await this.#textOf(shard));
       } catch (error) {
-        this.#changed.add(shard);
+        this.touch(shard);
         failure ??= error;
       }
     }
@@ -137,7 +139,7 @@ export class Persistence {
         }
       }
     }
-    this.#changed.clear();
+    this.#changed.fill(0);
   }
 
   #versionOf(header: string, fail: (error: Error) => void): number | undefined {

@@ -167,9 +167,6 @@ interface Refused {
 
 type Done = (error?: Error) => void;
 
-/** An entry of the table that knows where it is saved. */
-type Kept<S> = DeviceEntry<S> & { shard?: number };
-
 class Runner<O extends Options, S> implements Host<O, S> {
   readonly RED: NodeAPI;
   readonly node: Node;
@@ -233,7 +230,7 @@ class Runner<O extends Options, S> implements Host<O, S> {
     const { state } = this.#behaviour;
     if (!state) throw new Error("this node keeps no devices");
     const now = Date.now();
-    const entry: Kept<S> = this.devices.get(deviceId) ?? this.#addDevice(deviceId, state.create(), now);
+    const entry = this.devices.get(deviceId) ?? this.#addDevice(deviceId, state.create(), now);
     this.#hear(entry, now);
     return entry;
   }
@@ -372,7 +369,7 @@ class Runner<O extends Options, S> implements Host<O, S> {
   #analyseOne(reading: Reading, now: number): boolean {
     const { analyse, state } = this.#behaviour;
     const { deviceId } = reading;
-    let entry = this.devices.get(deviceId) as Kept<S> | undefined;
+    let entry = this.devices.get(deviceId);
     if (entry === undefined && state) {
       // A device whose first reading is refused does not stay.
       entry = this.#addDevice(deviceId, state.create(), now);
@@ -388,7 +385,7 @@ class Runner<O extends Options, S> implements Host<O, S> {
     return isSelected;
   }
 
-  #hear(entry: Kept<S>, now: number): void {
+  #hear(entry: DeviceEntry<S>, now: number): void {
     entry.lastSeen = now;
     if (entry.shard !== undefined) this.#persistence?.touch(entry.shard);
   }
@@ -445,8 +442,8 @@ class Runner<O extends Options, S> implements Host<O, S> {
 
   // --- devices and their state
 
-  #addDevice(deviceId: string, state: S, now: number): Kept<S> {
-    const entry: Kept<S> = this.devices.add(deviceId, state, now);
+  #addDevice(deviceId: string, state: S, now: number): DeviceEntry<S> {
+    const entry = this.devices.add(deviceId, state, now);
     if (this.#persistence) entry.shard = this.#persistence.add(deviceId);
     this.changed();
     return entry;

@@ -27,10 +27,12 @@ export default define<typeof options, RollingFeatures>("rolling-features", optio
     },
 
     // Called once a message, before its readings are analysed.
-    format() {
-      batches.clear();
-      return {};
-    },
+    ...(plan.fillsGaps && {
+      format() {
+        batches.clear();
+        return {};
+      },
+    }),
 
     analyse(reading, features) {
       features.push(reading, accepts, plan.fillsGaps ? batchOf(reading.deviceId) : undefined);
