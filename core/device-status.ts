@@ -1,6 +1,6 @@
 /** What is known of one device at present, from its readings, status events and alarms. */
 import { MAX_METRICS } from "./limits.ts";
-import type { Alarm, Health, Metrics, Reading, StatusEvent, Tags } from "./types.ts";
+import type { Alarm, DeviceRecord, Health, Maintenance, Metrics, Reading, StatusEvent, Tags } from "./types.ts";
 import { mainVerdict } from "./verdicts.ts";
 
 /** Alarms of one device that may be open at once: more than anyone defines. */
@@ -12,11 +12,19 @@ const OVERTAKEN = 60_000;
 /** A reading with what later stages of the analysis add. */
 export type AnalysedReading = Reading & { remainingUsefulLife?: unknown; cluster?: unknown };
 
+/** What readings, status events and alarms say of a device. */
+export type PresentStatus = "healthy" | "anomaly" | "warning" | "critical" | "offline" | "unknown";
+
 /** A device as others see it. What is not known is absent. */
 export interface DeviceSummary {
   deviceId: string;
-  /** `unknown`: out of reach, or nothing has judged it yet. */
-  status: "healthy" | "anomaly" | "warning" | "critical" | "offline" | "unknown";
+  /** What people call it, and where it is. */
+  name?: string;
+  location?: string;
+  /** `unknown`: out of reach, or nothing has judged it yet. `maintenance`: it is being worked on, whatever else is true. */
+  status: PresentStatus | "maintenance";
+  /** As long as it is in maintenance. */
+  maintenance?: Maintenance;
   /** When it was last heard of, ms since 1970. */
   lastSeen?: number;
   health?: Health;
@@ -111,7 +119,7 @@ export class DeviceStatus {
     return this.#known.metrics;
   }
 
-  get status(): DeviceSummary["status"] {
+  get status(): PresentStatus {
     const { outOfReach, health, judged } = this.#known;
     if (outOfReach) return outOfReach;
     let isWarning = health?.status === "warning";
@@ -187,12 +195,20 @@ export class DeviceStatus {
     this.#alarms.delete(condition);
   }
 
-  /** A copy of what is known, for others to use as they like. */
-  summary(deviceId: string): DeviceSummary {
-    const { metrics, lastSeen, lastAnomaly, health, remainingUsefulLife, cluster, tags } = this.#known;
+  /**
+   * A copy of what is known, for others to use as they like.
+   *
+   * @param record what a device-registry knows of the device
+   * @param maintenance the maintenance that the device is in
+   */
+  summary(deviceId: string, record?: DeviceRecord, maintenance?: Maintenance): DeviceSummary {
+    const { metrics, lastSeen, lastAnomaly, health, remainingUsefulLife, cluster, tags = record?.tags } = this.#known;
     const summary: DeviceSummary = {
       deviceId,
-      status: this.status,
+      ...(record?.name !== undefined && { name: record.name }),
+      ...(record?.location !== undefined && { location: record.location }),
+      status: maintenance ? "maintenance" : this.status,
+      ...(maintenance && { maintenance: { ...maintenance } }),
       metrics: { ...metrics },
       openAlarms: this.#alarms.size,
     };

@@ -12,14 +12,21 @@ type SetLimits = [flag: string, limit: number][];
 /** Limits of one device: what was set, by flag, and what is in force with it, one limit a rule. */
 interface OwnLimits {
   readonly set: Map<string, number>;
+  /** Those of the device's list entry, with which `inForce` was made. */
+  listed: ListedLimits | undefined;
   inForce: readonly number[];
 }
 
+/** Limits by flag that a device-registry lists for a device. Never changed, but replaced. */
+export type ListedLimits = Readonly<Record<string, number>>;
+
 /**
  * Which limit of each rule is in force for a device: the one that was set for it, else the one set for all, else the
- * rule's own. Only the flag of a single rule can be set: of several it would not be clear which one is meant.
+ * listed one, else the rule's own. Only the flag of a single rule can be set: of several it would not be clear which one
+ * is meant. For the same reason a listed limit of such a flag does not count.
  *
- * Cost: `of` is one look-up, `set` O(rules), for all devices O(rules × devices with limits of their own).
+ * Cost: `of` is two look-ups, O(rules) when the listed limits are new; `set` O(rules), for all devices O(rules × devices
+ * with limits of their own).
  */
 export class HealthLimits {
   readonly #rules: readonly HealthRule[];
@@ -28,6 +35,8 @@ export class HealthLimits {
   readonly #devices = new Map<string, OwnLimits>();
   /** In force for a device without limits of its own. */
   #common: readonly number[];
+  /** In force for a device of which limits are listed, but none set. */
+  #listed = new WeakMap<ListedLimits, readonly number[]>();
 
   /** @param maxDevices so many devices may have limits of their own */
   constructor(rules: readonly HealthRule[], maxDevices: number) {
@@ -65,8 +74,22 @@ export class HealthLimits {
   }
 
   /** The limits in force for a device, in the order of the rules. */
-  of(deviceId: string): readonly number[] {
-    return this.#devices.get(deviceId)?.inForce ?? this.#common;
+  of(deviceId: string, listed?: ListedLimits): readonly number[] {
+    const own = this.#devices.get(deviceId);
+    if (own) {
+      if (own.listed !== listed) {
+        own.listed = listed;
+        own.inForce = this.#inForce(own.set, listed);
+      }
+      return own.inForce;
+    }
+    if (listed === undefined) return this.#common;
+    let inForce = this.#listed.get(listed);
+    if (inForce === undefined) {
+      inForce = this.#inForce(this.#all, listed);
+      this.#listed.set(listed, inForce);
+    }
+    return inForce;
   }
 
   /**
@@ -79,15 +102,16 @@ export class HealthLimits {
     if (deviceId === undefined) {
       change(this.#all, flag, limit);
       this.#common = this.#inForce(this.#all);
-      for (const own of this.#devices.values()) own.inForce = this.#inForce(own.set);
+      this.#listed = new WeakMap();
+      for (const own of this.#devices.values()) own.inForce = this.#inForce(own.set, own.listed);
       return;
     }
-    const own = this.#devices.get(deviceId) ?? { set: new Map<string, number>(), inForce: [] };
+    const own = this.#devices.get(deviceId) ?? { set: new Map<string, number>(), listed: undefined, inForce: [] };
     if (limit !== null && !this.has(deviceId) && this.#devices.size >= this.#maxDevices) {
       throw new Error(`${this.#maxDevices} devices have limits of their own already`);
     }
     change(own.set, flag, limit);
-    own.inForce = this.#inForce(own.set);
+    own.inForce = this.#inForce(own.set, own.listed);
     if (own.set.size > 0) this.#devices.set(deviceId, own);
     else this.#devices.delete(deviceId);
   }
@@ -96,8 +120,11 @@ export class HealthLimits {
     return { all: [...this.#all], devices: Array.from(this.#devices, ([deviceId, { set }]) => [deviceId, [...set]]) };
   }
 
-  #inForce(set: ReadonlyMap<string, number>): number[] {
-    return this.#rules.map(({ flag, limit }) => set.get(flag) ?? this.#all.get(flag) ?? limit);
+  #inForce(set: ReadonlyMap<string, number>, listed?: ListedLimits): number[] {
+    return this.#rules.map(({ flag, limit }) => {
+      const isListed = listed !== undefined && Object.hasOwn(listed, flag) && this.#rulesOf(flag) === 1;
+      return set.get(flag) ?? this.#all.get(flag) ?? (isListed ? listed[flag] : undefined) ?? limit;
+    });
   }
 
   #rulesOf(flag: string): number {

@@ -6,6 +6,7 @@ import { ExponentialMoments } from "./exponential-moments.ts";
 import { MAX_METRICS, requireRoom } from "./limits.ts";
 import type { MetricFilter } from "./names.ts";
 import { SortedWindow } from "./sorted-window.ts";
+import { isTrusted } from "./trust.ts";
 import type { MetricVerdict, Reading, Verdict } from "./types.ts";
 import { WindowMoments } from "./window-moments.ts";
 
@@ -48,7 +49,8 @@ const comparison: Comparison = { count: 0, expected: 0, difference: 0, deviation
  * Detects values that lie further from the centre of a metric's baseline than `threshold` deviations.
  *
  * A value that differs from a flat baseline (deviation 0) scores ±MAX_SCORE, an equal one 0. A reading may lack metrics:
- * each has a baseline of its own, that of its newest values. Readings of bad quality teach nothing and get no verdict.
+ * each has a baseline of its own, that of its newest values. Readings that are not to be trusted,
+ * see trust.ts, teach nothing and get no verdict.
  *
  * Cost a metric: O(1) amortised, `robust` O(log windowSize) and a memmove; 16 × windowSize bytes, `ewma` none.
  */
@@ -127,7 +129,7 @@ export class ZScoreDetector {
   }
 
   #run(reading: Reading, accepts: MetricFilter | undefined, learns: boolean): Verdict | undefined {
-    if (reading.quality === "bad") return undefined;
+    if (!isTrusted(reading)) return undefined;
     const values = reading.metrics;
     requireRoom(this.#baselines, values, accepts);
     let metrics: Record<string, MetricVerdict> | undefined;

@@ -90,7 +90,7 @@ async function buildEditorHalf(type: string): Promise<void> {
     )),
   ];
   await writeFile(join(dist, `${type}.html`), html.join("\n"));
-  await cp(join(root, "icons", `${type}.svg`), join(dist, "icons", `${type}.svg`));
+  if ("icon" in definition) await cp(join(root, "icons", definition.icon), join(dist, "icons", definition.icon));
   for (const [language, content] of texts) {
     await mkdir(join(dist, "locales", language), { recursive: true });
     await writeFile(join(dist, "locales", language, `${type}.json`), JSON.stringify(content, null, 1));

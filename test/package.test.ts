@@ -49,6 +49,10 @@ async function definitionOf(type: string): Promise<Definition> {
   return (await import(`../nodes/${type}/editor.ts`)).default;
 }
 
+/** The nodes without those of configuration, which stand in no palette and take no messages. */
+const paletteTypes: string[] = [];
+for (const type of types) if ((await definitionOf(type)).category !== "config") paletteTypes.push(type);
+
 const textsOf = (type: string): Texts => readJson("dist", "locales", "en-US", `${type}.json`);
 
 /** What a dotted key names: a text, or a branch of them; undefined if there is none. */
@@ -79,19 +83,19 @@ for (const type of types) {
     it("has its files, sources and built", () => {
       assert.equal(registry[type], `dist/${type}.js`);
       const sources = ["options.ts", "editor.ts", "form.html", "help.md", "locale.json", `${type}.ts`];
-      const built = [`${type}.js`, `${type}.html`, `icons/${type}.svg`, `locales/en-US/${type}.json`];
-      const files = [
-        `icons/${type}.svg`,
-        ...sources.map((name) => `nodes/${type}/${name}`),
-        ...built.map((name) => `dist/${name}`),
-      ];
+      const built = [`${type}.js`, `${type}.html`, `locales/en-US/${type}.json`];
+      const files = [...sources.map((name) => `nodes/${type}/${name}`), ...built.map((name) => `dist/${name}`)];
       assert.deepEqual(
         files.filter((file) => !existsSync(join(root, file))),
         [],
       );
     });
 
-    it("has an icon in white, in the shape that the editor wants", () => {
+    it("has an icon in white, in the shape that the editor wants, unless it is a configuration node", () => {
+      const hasIcon = existsSync(join(root, "icons", `${type}.svg`));
+      assert.equal(hasIcon, definition.category !== "config");
+      assert.equal(existsSync(join(root, "dist", "icons", `${type}.svg`)), hasIcon);
+      if (!hasIcon) return;
       const icon = read("icons", `${type}.svg`);
       assert.match(icon, /^<svg [^>]*viewBox="0 0 40 60"/);
       const colours = [...icon.matchAll(/(?:fill|stroke)="([^"]*)"/g)].map(([, colour]) => colour);
@@ -101,17 +105,22 @@ for (const type of types) {
       );
     });
 
-    it("occurs in an example, unless it is a configuration node", () => {
+    it("occurs in an example", () => {
       const examples = find("examples/*.json").filter((file) =>
         readJson(file).some((node: FlowNode) => node.type === type),
       );
-      assert.ok(definition.category === "config" || examples.length > 0);
+      assert.ok(examples.length > 0);
     });
 
     it("is registered in its html by literals, which the flow library looks for", () => {
       const html = read("dist", `${type}.html`);
       assert.ok(html.includes(`RED.nodes.registerType("${type}",{category:"`));
-      assert.match(html, /,icon:"[\w-]+\.svg",defaults:\{name:/);
+      assert.match(
+        html,
+        definition.category === "config"
+          ? /\{category:"config",defaults:\{name:/
+          : /,icon:"[\w-]+\.svg",defaults:\{name:/,
+      );
     });
 
     it("has a text for each option, choice, column and output", () => {
@@ -191,8 +200,9 @@ for (const type of types) {
         ([, key]) => key ?? "",
       );
       const code = find(`nodes/{lib,${type}}/**/*.ts`).flatMap((file) => usedKeys(read(file)));
+      const isUsed = (key: string) => key !== "input" || definition.inputs;
       assert.deepEqual(
-        [...html, ...code].filter((key) => !hasText(texts, key)),
+        [...html, ...code].filter((key) => isUsed(key) && !hasText(texts, key)),
         [],
       );
     });
@@ -251,12 +261,12 @@ describe("the sources", () => {
         .map(({ name }) => `${file}: ${name}`),
     );
 
-  it("are one folder a node, each registered, with an icon each", () => {
+  it("are one folder a node, each registered, with an icon for each that stands in the palette", () => {
     const folders = find("nodes/*/options.ts")
       .map((file) => basename(dirname(file)))
       .filter((name) => name !== "lib");
     assert.deepEqual(folders, [...types].sort());
-    assert.deepEqual(find("icons/*"), types.map((type) => join("icons", `${type}.svg`)).sort());
+    assert.deepEqual(find("icons/*"), paletteTypes.map((type) => join("icons", `${type}.svg`)).sort());
   });
 
   it("of core import only core and numerics", () => {
@@ -287,8 +297,12 @@ describe("the sources", () => {
   it("of a node import only packages that the package depends on", () => {
     const files = sources.filter((file) => isIn("nodes", file));
     const known = Object.keys(manifest.dependencies);
+    const packageOf = (name: string) => /^(@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? name;
     assert.deepEqual(
-      forbidden(files, ({ name, isFile, isType }) => isFile || isType || isBuiltin(name) || known.includes(name)),
+      forbidden(
+        files,
+        ({ name, isFile, isType }) => isFile || isType || isBuiltin(name) || known.includes(packageOf(name)),
+      ),
       [],
     );
   });
@@ -368,10 +382,14 @@ describe("the package", () => {
 describe("the packed package", function () {
   this.timeout(120_000);
 
-  /** A message for each node, and the output that answers to it. */
+  /** A message for each node of the palette, and the output that answers to it. Configuration nodes are there as `a <type>`. */
   const TRIALS: Record<string, { settings?: object; message: object; output: number }> = {
     simulator: { settings: { autoStart: false }, message: { command: "status" }, output: 2 },
-    telemetry: { message: { payload: { device_id: "P7", temperature: 61.2 } }, output: 1 },
+    telemetry: {
+      settings: { registry: "a device-registry" },
+      message: { payload: { device_id: "P7", temperature: 61.2 } },
+      output: 1,
+    },
     "rolling-features": { message: { payload: { deviceId: "P7", temperature: 61.2 } }, output: 1 },
     "z-score-anomaly": { message: { payload: { deviceId: "P7", temperature: 61.2 } }, output: 1 },
     "health-score": { message: { payload: { deviceId: "P7", temperature: 80 } }, output: 1 },
@@ -422,16 +440,18 @@ describe("the packed package", function () {
       ...settings,
       wires: [["sink"], ["sink"], ["sink"]],
     }));
-    return [{ id: "tab", type: "tab" }, ...nodes, { id: "sink", type: "debug", z: "tab", active: false, wires: [] }];
+    const configs = types.filter((type) => !paletteTypes.includes(type)).map((type) => ({ id: `a ${type}`, type }));
+    return [
+      { id: "tab", type: "tab" },
+      ...configs,
+      ...nodes,
+      { id: "sink", type: "debug", z: "tab", active: false, wires: [] },
+    ];
   }
 
   it("holds what is built, examples, flows and texts, and nothing else", () => {
-    const built = types.flatMap((type) => [
-      `${type}.js`,
-      `${type}.html`,
-      `icons/${type}.svg`,
-      `locales/en-US/${type}.json`,
-    ]);
+    const built = types.flatMap((type) => [`${type}.js`, `${type}.html`, `locales/en-US/${type}.json`]);
+    const icons = paletteTypes.map((type) => `icons/${type}.svg`);
     const workers = find("nodes/**/*.worker.ts").map((file) => `${basename(file, ".ts")}.js`);
     const flows = find("flows/*.json").map((file) => basename(file));
     assert.ok(flows.length > 0);
@@ -440,7 +460,7 @@ describe("the packed package", function () {
       "LICENSE",
       "README.md",
       "package.json",
-      ...[...built, ...workers, "elements/device-analytics.js"].map((name) => `dist/${name}`),
+      ...[...built, ...icons, ...workers, "elements/device-analytics.js"].map((name) => `dist/${name}`),
       ...find("examples/*.json"),
       ...["00 - Whole application.json", ...flows].map((name) => `examples/Application/${name}`),
     ];
@@ -462,7 +482,7 @@ describe("the packed package", function () {
   });
 
   it("is tried with a message for every node", () => {
-    assert.deepEqual(Object.keys(TRIALS).sort(), [...types].sort());
+    assert.deepEqual(Object.keys(TRIALS).sort(), paletteTypes.sort());
   });
 
   const node20 = join(modules, "node20", "bin", "node");

@@ -1,5 +1,5 @@
 /** fleet-status: the last state of each device and the fleet's figures, from readings, status events and alarms. */
-import { DeviceStatus } from "../../core/device-status.ts";
+import { DeviceStatus, type DeviceSummary } from "../../core/device-status.ts";
 import { isAlarm, isStatusEvent } from "../../core/events.ts";
 import { type FleetFigures, FleetStatus } from "../../core/fleet-status.ts";
 import { nameFilter } from "../../core/names.ts";
@@ -10,8 +10,11 @@ import { options } from "./options.ts";
 /** Events of this device are about the connection to all; what follows for each of them is reported apart. */
 const CONNECTION = "*";
 
+/** A device of which nothing is known. */
+const UNHEARD = new DeviceStatus();
+
 export default define<typeof options, DeviceStatus>("fleet-status", options, (host) => {
-  const { devices } = host;
+  const { devices, registry } = host;
   const { intervalSeconds, recentSeconds, metrics } = host.settings;
   const fleetOptions = { recentSeconds, accepts: nameFilter(metrics) };
   let fleet = new FleetStatus(fleetOptions);
@@ -19,6 +22,8 @@ export default define<typeof options, DeviceStatus>("fleet-status", options, (ho
   let isChanged = false;
   let sentFigures = "";
   let offlineDevices = 0;
+  let devicesInMaintenance = 0;
+  let unwatch: (() => void) | undefined;
 
   return {
     isSink: true,
@@ -66,46 +71,57 @@ export default define<typeof options, DeviceStatus>("fleet-status", options, (ho
 
     commands: {
       status(_args, message, send) {
-        send({ ...message, payload: summary(figuresAt(Date.now())) });
+        const now = Date.now();
+        send({ ...message, payload: { devices: summaries(now), figures: figuresAt(now) } });
       },
     },
 
     status() {
       const text = [host.translate("status.devices", { count: devices.size })];
       if (offlineDevices > 0) text.push(host.translate("status.offline", { count: offlineDevices }));
+      if (devicesInMaintenance > 0) text.push(host.translate("status.maintenance", { count: devicesInMaintenance }));
       const fill = devices.size === 0 ? "grey" : offlineDevices > 0 ? "yellow" : "green";
       return { fill, shape: "dot", text: text.join(", ") };
     },
 
     ready() {
-      isChanged = devices.size > 0;
+      isChanged = devices.size > 0 || registry !== undefined;
       sentFigures = lastingPart(figuresAt(Date.now()));
+      unwatch = registry?.watch(() => {
+        isChanged = true;
+      });
       timer = setInterval(sendIfChanged, intervalSeconds * 1000);
     },
 
     close() {
       clearInterval(timer);
+      unwatch?.();
       host.touch();
     },
   };
 
   function sendIfChanged(): void {
-    const figures = figuresAt(Date.now());
+    const now = Date.now();
+    const figures = figuresAt(now);
     const lasting = lastingPart(figures);
     if (!isChanged && lasting === sentFigures) return;
     isChanged = false;
     sentFigures = lasting;
     offlineDevices = figures.offlineDevices;
+    const payload = { devices: summaries(now), figures };
+    devicesInMaintenance = payload.devices.filter(({ maintenance }) => maintenance).length;
     host.touch();
     host.changed();
-    host.send({ payload: summary(figures) });
+    host.send({ payload });
   }
 
+  /** A device that is being worked on counts neither as active nor as offline. */
   function figuresAt(now: number): FleetFigures {
-    return fleet.figures(
-      Array.from(devices.values(), ({ state }) => state),
-      now,
-    );
+    const counted: DeviceStatus[] = [];
+    for (const { deviceId, state } of devices.values()) {
+      if (!registry?.maintenance(deviceId, now)) counted.push(state);
+    }
+    return fleet.figures(counted, now);
   }
 
   /** Figures may change by time alone, when a device or an alarm is recent no more; but growing older is no news. */
@@ -113,7 +129,14 @@ export default define<typeof options, DeviceStatus>("fleet-status", options, (ho
     return JSON.stringify({ ...figures, freshnessSeconds: undefined, devices: devices.size });
   }
 
-  function summary(figures: FleetFigures) {
-    return { devices: Array.from(devices.values(), ({ deviceId, state }) => state.summary(deviceId)), figures };
+  /** The devices that were heard of, then those that are only listed. */
+  function summaries(now: number): DeviceSummary[] {
+    const summarise = (deviceId: string, state: DeviceStatus) =>
+      state.summary(deviceId, registry?.get(deviceId), registry?.maintenance(deviceId, now));
+    const all = Array.from(devices.values(), ({ deviceId, state }) => summarise(deviceId, state));
+    for (const { deviceId } of registry?.records() ?? []) {
+      if (!devices.get(deviceId)) all.push(summarise(deviceId, UNHEARD));
+    }
+    return all;
   }
 });

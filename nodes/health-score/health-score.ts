@@ -7,7 +7,7 @@ import { define } from "../lib/runtime.ts";
 import { options } from "./options.ts";
 
 export default define<typeof options, HealthScore>("health-score", options, (host) => {
-  const { settings, devices } = host;
+  const { settings, devices, registry } = host;
   const { rules, maxDevices } = settings;
   if (settings.criticalBelow > settings.warningBelow) {
     throw new SettingError("criticalBelow: must not be above warningBelow");
@@ -32,7 +32,8 @@ export default define<typeof options, HealthScore>("health-score", options, (hos
 
     analyse(reading, device) {
       const before = device.status ?? "healthy";
-      const health = device.push(reading, limits.of(reading.deviceId));
+      const listed = registry?.get(reading.deviceId)?.limits;
+      const health = device.push(reading, limits.of(reading.deviceId, listed));
       if (health === undefined) return false;
       reading.health = health;
       if (health.status === before) return false;

@@ -1,4 +1,4 @@
-import { number, oneOf, stateOptions, table, text } from "../lib/options.ts";
+import { number, oneOf, registryOptions, stateOptions, table, text } from "../lib/options.ts";
 
 const points = (value: number) => number(value, { min: 0, max: 100 });
 
@@ -23,5 +23,6 @@ export const options = {
   anomalyPenalty: points(0),
   warningBelow: points(80),
   criticalBelow: points(50),
+  ...registryOptions,
   ...stateOptions,
 };

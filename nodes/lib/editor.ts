@@ -2,7 +2,7 @@
 import { isEnvironment, type Option, OptionError, type Options } from "./options.ts";
 
 /** Colours by what a node is for; the editor's label text is readable on them in the light and the dark theme. */
-const COLOURS = { source: "#86c29d", analytics: "#7db1dc", state: "#f3c98b", store: "#c9b6e4", config: "#c9b6e4" };
+const COLOURS = { source: "#86c29d", analytics: "#7db1dc", state: "#f3c98b", store: "#c9b6e4" };
 
 /** Tables with more columns than this show a row as one line of text, which opens on a click. */
 const INLINE_COLUMNS = 5;
@@ -14,18 +14,35 @@ export interface EditedNode {
   [property: string]: unknown;
 }
 
+/** What shows at a node in a flow, where configuration nodes don't stand. */
+const FLOW_LABELS = {
+  labelStyle(this: EditedNode) {
+    return this.name ? "node_label_italic" : "";
+  },
+  inputLabels(this: EditedNode) {
+    return this._("input");
+  },
+  outputLabels(this: EditedNode, index: number) {
+    return this._(`outputs.${index}`);
+  },
+};
+
 type Row = Record<string, unknown>;
 
 /** A node's definition: what follows from its options and its locale, and `own`, which is special about it. */
-export function describe<T extends object>(type: string, group: keyof typeof COLOURS, options: Options, own: T) {
+export function describe<T extends object>(
+  type: string,
+  group: keyof typeof COLOURS | "config",
+  options: Options,
+  own: T,
+) {
   const isConfig = group === "config";
   const prefix = isConfig ? "node-config-input" : "node-input";
   const entries = Object.entries(options);
   const secrets = entries.filter(([, option]) => option.kind === "secret");
   return {
     category: isConfig ? "config" : "device analytics",
-    color: COLOURS[group],
-    icon: `${type}.svg`,
+    ...(!isConfig && { color: COLOURS[group], icon: `${type}.svg` }),
     defaults: Object.fromEntries(
       entries
         .filter(([, option]) => option.kind !== "secret")
@@ -35,21 +52,13 @@ export function describe<T extends object>(type: string, group: keyof typeof COL
     ...(secrets.length > 0 && {
       credentials: Object.fromEntries(secrets.map(([name]) => [name, { type: "password" }])),
     }),
-    paletteLabel(this: EditedNode) {
-      return this._("label");
-    },
     label(this: EditedNode) {
       return this.name || this._("label");
     },
-    labelStyle(this: EditedNode) {
-      return this.name ? "node_label_italic" : "";
+    paletteLabel(this: EditedNode) {
+      return this._("label");
     },
-    inputLabels(this: EditedNode) {
-      return this._("input");
-    },
-    outputLabels(this: EditedNode, index: number) {
-      return this._(`outputs.${index}`);
-    },
+    ...(!isConfig && FLOW_LABELS),
     oneditprepare(this: EditedNode) {
       for (const [name, option] of entries) prepareField(this, `#${prefix}-${name}`, name, option);
     },
@@ -176,7 +185,7 @@ function addFolded(container: JQuery, cells: JQuery[], isNew: boolean): void {
   const isWrong = () => cells.some((cell) => cell.hasClass("input-error"));
   const sumUp = () =>
     summary
-      .text(cells.map(shownIn).filter(Boolean).join(" · "))
+      .text(cells.map(shownIn).filter(Boolean).join(" · ") || "…")
       .css("color", isWrong() ? "var(--red-ui-text-color-error)" : "");
   sumUp();
   details.on("input change", sumUp).prop("open", isNew || isWrong());

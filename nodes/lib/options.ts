@@ -76,6 +76,13 @@ export function number(value: number, range: Range = {}): Option<number> {
   return option({ kind: "number", value }, (raw) => toNumber(raw, range, "number"));
 }
 
+/** As `number`, or undefined where nothing is given. */
+export function optionalNumber(range: Range = {}): Option<number | undefined> {
+  return option({ kind: "number", value: "" }, (raw) => {
+    return typeof raw === "string" && raw.trim() === "" ? undefined : toNumber(raw, range, "number");
+  });
+}
+
 /** A whole number within the limits, both included. */
 export function integer(value: number, range: Range = {}): Option<number> {
   return option({ kind: "number", value }, (raw) => {
@@ -110,6 +117,19 @@ export function list<const T extends string = string>(value: NoInfer<T>[] = [], 
       return fail("choices", { choices: choices.join(", ") });
     }
     return names as T[];
+  });
+}
+
+/** Names with a text each, as in `line=A, model=X 200`. */
+export function pairs(): Option<Record<string, string>> {
+  return option({ kind: "text", value: "" }, (raw) => Object.fromEntries(toPairs(raw, "pairs")));
+}
+
+/** Names with a number each, as in `overheating=80, low-battery=25`. */
+export function numberPairs(): Option<Record<string, number>> {
+  return option({ kind: "text", value: "" }, (raw) => {
+    const entries = toPairs(raw, "numberPairs").map(([name, text]) => [name, Number(text)] as const);
+    return entries.every(([, number]) => Number.isFinite(number)) ? Object.fromEntries(entries) : fail("numberPairs");
   });
 }
 
@@ -153,6 +173,16 @@ export function parseAll<O extends Options>(options: O, raw: Record<string, unkn
     }
   }
   return settings as Settings<O>;
+}
+
+function toPairs(raw: unknown, code: "pairs" | "numberPairs"): [name: string, text: string][] {
+  if (typeof raw !== "string") return fail(code);
+  const parts = raw.split(",").map((part) => part.trim());
+  return parts.filter(Boolean).map((part) => {
+    const [name = "", ...rest] = part.split("=").map((side) => side.trim());
+    const text = rest.join("=");
+    return name !== "" && text !== "" ? [name, text] : fail(code);
+  });
 }
 
 function toNumber(raw: unknown, range: Range, what: "number" | "integer"): number {

@@ -161,7 +161,23 @@ function parseEntry(line: string): SavedEntry {
   throw new Error("a saved record is damaged");
 }
 
-/** Shards as files of one folder. Each is written beside the old one and put in its place, so that a crash leaves one. */
+/** Writes a file beside the old one and puts it in its place, so that a crash leaves one of them. Makes the folder. */
+export async function writeWhole(folder: string, name: string, text: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const file = join(folder, name);
+  const part = `${file}.part`;
+  const handle = await open(part, "w");
+  try {
+    await handle.writeFile(text);
+    // Otherwise a power cut could leave the new name with nothing in it.
+    await handle.datasync();
+  } finally {
+    await handle.close();
+  }
+  await rename(part, file);
+}
+
+/** Shards as files of one folder. */
 export class FileStore implements ShardStore {
   readonly #folder: string;
 
@@ -180,18 +196,7 @@ export class FileStore implements ShardStore {
   }
 
   async write(shard: number, text: string): Promise<void> {
-    await mkdir(this.#folder, { recursive: true });
-    const file = join(this.#folder, `${String(shard).padStart(2, "0")}.jsonl`);
-    const part = `${file}.part`;
-    const handle = await open(part, "w");
-    try {
-      await handle.writeFile(text);
-      // Otherwise a power cut could leave the new name with nothing in it.
-      await handle.datasync();
-    } finally {
-      await handle.close();
-    }
-    await rename(part, file);
+    await writeWhole(this.#folder, `${String(shard).padStart(2, "0")}.jsonl`, text);
   }
 }
 

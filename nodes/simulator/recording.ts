@@ -7,6 +7,7 @@ import { createGunzip } from "node:zlib";
 import { parse } from "csv-parse";
 import { toReadings } from "../../core/reading.ts";
 import type { Reading } from "../../core/types.ts";
+import { delimiterOf } from "../lib/csv.ts";
 
 /** Told why a record was refused. `isPartial`: only some of its metrics were, and the rest goes on. */
 export type RefuseRecord = (reason: string, isPartial: boolean) => void;
@@ -209,13 +210,6 @@ function toColumn(heading: string): Column {
   const example = toReadings({ [name]: "good", example: 1 }, { topic: "-", now: 0 }, () => undefined) as Reading;
   const isDevice = example?.deviceId === "good";
   return { name, isDevice, isText: isDevice || Object.hasOwn(example?.tags ?? {}, name) };
-}
-
-/** The one of the usual delimiters that occurs most often in the header. */
-function delimiterOf(beginning: string): string {
-  const [header = ""] = beginning.trimStart().split("\n", 1);
-  const count = (delimiter: string) => header.split(delimiter).length;
-  return [",", ";", "\t"].reduce((best, delimiter) => (count(delimiter) > count(best) ? delimiter : best));
 }
 
 function unreadable(path: string, error: unknown): Error {

@@ -1,7 +1,8 @@
-import { list, number, oneOf, table, text } from "../lib/options.ts";
+import { list, number, oneOf, registryOptions, table, text } from "../lib/options.ts";
 
 export const options = {
   name: text(""),
+  ...registryOptions,
   deviceFromTopic: text(""),
   deviceProperty: text(""),
   timestampProperty: text(""),

@@ -162,6 +162,23 @@ describe("DeviceStatus", () => {
     assert.equal(JSON.stringify(tested.summary("R1")), before);
   });
 
+  it("adds what a registry knows, where readings don't say it", () => {
+    const record = { deviceId: "R1", name: "Pump 1", location: "hall 3", tags: { line: "A" }, advice: "call" };
+    const { name, location, tags } = new DeviceStatus().summary("R1", record);
+    assert.deepEqual([name, location, tags], ["Pump 1", "hall 3", { line: "A" }]);
+    const tested = device(reading({ x: 1 }, NOW, { tags: { line: "B" } }));
+    assert.deepEqual(tested.summary("R1", record).tags, { line: "B" });
+    assert.ok(!("name" in tested.summary("R1", { deviceId: "R1" })));
+  });
+
+  it("shows maintenance, whatever else is true of the device", () => {
+    const tested = device(reading({ x: 1 }, NOW, health("critical")), event("offline"));
+    const maintenance = { since: NOW, until: NOW + 1 };
+    const summary = tested.summary("R1", undefined, maintenance);
+    assert.deepEqual([summary.status, summary.maintenance, tested.status], ["maintenance", maintenance, "offline"]);
+    assert.notEqual(summary.maintenance, maintenance);
+  });
+
   it("keeps the latest value of each metric, and what a reading doesn't say", () => {
     const tested = device(
       reading({ x: 1, y: 2 }, NOW, { ...health("warning"), cluster: "a", tags: { location: "hall 3" } }),

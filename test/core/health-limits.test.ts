@@ -30,6 +30,26 @@ describe("HealthLimits", () => {
     assert.equal(limits.count, 0);
   });
 
+  it("are the listed ones where none are set, even when the list changes", () => {
+    const limits = new HealthLimits(RULES, 10);
+    const listed = { a: 10, b: 20, level: 30, other: 40 };
+    assert.deepEqual(limits.of("R1", listed), [10, 20, 3, 4]);
+    assert.equal(limits.of("R1", listed), limits.of("R1", listed), "made once");
+    limits.set("a", 100);
+    assert.deepEqual(limits.of("R1", listed), [100, 20, 3, 4]);
+    limits.set("b", 200, "R1");
+    assert.deepEqual(limits.of("R1", listed), [100, 200, 3, 4]);
+    assert.deepEqual(limits.of("R2", listed), [100, 20, 3, 4]);
+    limits.set("a", null);
+    assert.deepEqual(limits.of("R1", listed), [10, 200, 3, 4]);
+    assert.deepEqual(limits.of("R1", { a: 11 }), [11, 200, 3, 4]);
+    assert.deepEqual(limits.of("R1"), [1, 200, 3, 4]);
+  });
+
+  it("are not taken from what every object has", () => {
+    assert.deepEqual(new HealthLimits([rule("constructor", 1)], 10).of("R1", {}), [1]);
+  });
+
   it("may be 0 and below", () => {
     const limits = new HealthLimits(RULES, 10);
     limits.set("a", 0, "R1");

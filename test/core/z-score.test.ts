@@ -220,6 +220,15 @@ describe("ZScoreDetector", () => {
     ]);
   });
 
+  it("neither judges nor learns readings of a device in maintenance", () => {
+    const tested = detector({ minimumSamples: 2 }, [1, 2, 1, 2]);
+    const before = JSON.stringify(tested);
+    const serviced: Reading = { ...reading({ value: 100 }), maintenance: { since: 0, until: 1 } };
+    assert.equal(tested.push(serviced), undefined);
+    assert.equal(tested.score(serviced), undefined);
+    assert.equal(JSON.stringify(tested), before);
+  });
+
   it("neither judges nor learns readings of bad quality, but those of stale quality", () => {
     const tested = detector({}, [0, 1, 0, 1, 0, 1, 0, 1, 0, 1]);
     const state = JSON.stringify(tested);

@@ -30,6 +30,8 @@ export class Editor {
   /** Everything that the browser complained of: errors, warnings, what could not be loaded. */
   readonly complaints: string[] = [];
   readonly #browser: Browser;
+  /** The form on top is that of a configuration node. */
+  #isConfig = false;
 
   /** Starts a Node-RED with the flow, and opens its editor. */
   static async open(flow: FlowNode[], env: NodeJS.ProcessEnv = {}): Promise<Editor> {
@@ -154,18 +156,38 @@ export class Editor {
     await this.page.locator("#node-dialog-ok").click({ trial: true });
   }
 
+  /** Opens the form of a configuration node from that of a node that refers to it: of the chosen one, or of a new one. */
+  async openConfig(option: string, which: "add" | "edit"): Promise<void> {
+    await this.page.locator(`#node-input-btn-${option}-${which}`).click();
+    this.#isConfig = true;
+    await this.page.locator("#node-config-dialog-ok").click({ trial: true });
+  }
+
+  /** The form on top. */
   get form(): Locator {
-    return this.page.locator("#dialog-form");
+    return this.page.locator(this.#isConfig ? "#node-config-dialog-edit-form" : "#dialog-form");
+  }
+
+  /** What the ids in the form on top begin with. */
+  get #prefix(): string {
+    return this.#isConfig ? "node-config" : "node";
   }
 
   /** The field of an option. */
   field(option: string): Locator {
-    return this.page.locator(`#node-input-${option}`);
+    return this.page.locator(`#${this.#prefix}-input-${option}`);
+  }
+
+  /** What stands before the field of an option. */
+  label(option: string): Locator {
+    return this.form.locator(`label[for="${this.#prefix}-input-${option}"]`);
   }
 
   /** The table of an option, with its header and button. */
   table(option: string): Locator {
-    return this.page.locator(".red-ui-editableList").filter({ has: this.page.locator(`#node-input-${option}-rows`) });
+    return this.page
+      .locator(".red-ui-editableList")
+      .filter({ has: this.page.locator(`#${this.#prefix}-input-${option}-rows`) });
   }
 
   /** The cells of a table's column, from the first row on. */
@@ -226,16 +248,22 @@ export class Editor {
     return text;
   }
 
+  /** Keeps what the form on top holds, and leaves it. */
   async done(): Promise<void> {
-    await this.page.locator("#node-dialog-ok").click();
-    await this.form.waitFor({ state: "detached" });
+    await this.#leaveForm("ok");
   }
 
-  /** Leaves the form, if one is open, with nothing changed. */
+  /** Leaves all forms that are open, with nothing changed. */
   async cancel(): Promise<void> {
-    if (await this.form.isHidden()) return;
-    await this.page.locator("#node-dialog-cancel").click();
+    if (this.#isConfig) await this.#leaveForm("cancel");
+    if (await this.form.isVisible()) await this.#leaveForm("cancel");
+  }
+
+  async #leaveForm(button: "ok" | "cancel"): Promise<void> {
+    await this.page.locator(`#${this.#prefix}-dialog-${button}`).click();
     await this.form.waitFor({ state: "detached" });
+    if (this.#isConfig) await this.page.locator("#node-dialog-ok").click({ trial: true });
+    this.#isConfig = false;
   }
 }
 

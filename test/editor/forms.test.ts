@@ -11,7 +11,8 @@ const namesOf = (kind: Option<unknown>["kind"], options: Options) =>
 const REASON = /must be a (whole )?number/;
 
 /** What a field shows of a value. */
-const shown = ({ kind, value }: Option<unknown>) => (kind === "flag" ? value : String(value));
+const shown = ({ kind, value }: Option<unknown>) =>
+  kind === "flag" ? value : kind === "reference" ? "_ADD_" : String(value);
 
 describe("in the editor", function () {
   this.timeout(60_000);
@@ -26,37 +27,43 @@ describe("in the editor", function () {
     assert.deepEqual(editor.complaints, []);
   });
 
-  const labelOf = (option: string) => editor.form.locator(`label[for="node-input-${option}"]`);
-
-  for (const [index, { type, options, purpose }] of nodes.entries()) {
+  for (const [index, { type, options, purpose, user }] of nodes.entries()) {
     describe(type, () => {
       let id: string;
-
-      it("stands in the palette with its icon, and a tooltip says what it is for", async () => {
-        const entry = editor.paletteEntry(type);
-        const category = editor.page.locator(".red-ui-palette-category").filter({ has: entry });
-        assert.equal(await textOf(category.locator(".red-ui-palette-header")), "device analytics");
-
-        const icon = entry.locator(".red-ui-palette-icon");
-        const [address, width] = await icon.evaluate(async (icon) => {
-          const image = new Image();
-          image.src = getComputedStyle(icon).backgroundImage.slice(5, -2);
-          await image.decode();
-          return [image.src, image.naturalWidth];
-        });
-        assert.match(String(address), new RegExp(`/${type}\\.svg$`));
-        assert.ok(Number(width) > 0);
-
-        await entry.hover();
-        const tooltip = await textOf(editor.page.locator(".red-ui-popover:not(.red-ui-tooltip)"));
-        assert.ok(tooltip.includes(purpose), tooltip);
-        await editor.leave();
-      });
-
-      it("is dragged in, and its form shows every option with its default, nothing cut or out of place", async () => {
-        id = await editor.dragIn(type, { x: 200, y: 60 + 80 * index });
+      /** Opens its form; that of a configuration node from a node that refers to it. */
+      const open = async () => {
         await editor.openForm(id);
+        if (user) await editor.openConfig(user.option, "add");
         await editor.unfold();
+      };
+
+      if (user) {
+        it("stands in no palette", async () => assert.equal(await editor.paletteEntry(type).count(), 0));
+      } else
+        it("stands in the palette with its icon, and a tooltip says what it is for", async () => {
+          const entry = editor.paletteEntry(type);
+          const category = editor.page.locator(".red-ui-palette-category").filter({ has: entry });
+          assert.equal(await textOf(category.locator(".red-ui-palette-header")), "device analytics");
+
+          const icon = entry.locator(".red-ui-palette-icon");
+          const [address, width] = await icon.evaluate(async (icon) => {
+            const image = new Image();
+            image.src = getComputedStyle(icon).backgroundImage.slice(5, -2);
+            await image.decode();
+            return [image.src, image.naturalWidth];
+          });
+          assert.match(String(address), new RegExp(`/${type}\\.svg$`));
+          assert.ok(Number(width) > 0);
+
+          await entry.hover();
+          const tooltip = await textOf(editor.page.locator(".red-ui-popover:not(.red-ui-tooltip)"));
+          assert.ok(tooltip.includes(purpose), tooltip);
+          await editor.leave();
+        });
+
+      it("is added, and its form shows every option with its default, nothing cut or out of place", async () => {
+        id = await editor.dragIn(user?.type ?? type, { x: 200, y: 60 + 80 * index });
+        await open();
 
         assert.deepEqual(await layoutProblems(editor.form), []);
         for (const [name, option] of Object.entries(options)) {
@@ -65,7 +72,7 @@ describe("in the editor", function () {
           const typedInput = field.locator("+ .red-ui-typedInput-container");
           assert.ok((await field.isVisible()) || (await typedInput.isVisible()), name);
           if (option.kind === "table") continue;
-          assert.notEqual(await textOf(labelOf(name)), "", name);
+          assert.notEqual(await textOf(editor.label(name)), "", name);
           assert.equal(option.kind === "flag" ? await field.isChecked() : await field.inputValue(), shown(option));
         }
 
@@ -75,16 +82,17 @@ describe("in the editor", function () {
 
       const numbers = namesOf("number", options);
       if (numbers.length > 0) {
-        it("marks wrong numbers with the reason, at their fields and at the node, until they are put right", async () => {
+        it("marks wrong numbers with the reason, at their fields and at a node in a flow, until they are put right", async () => {
           const labels: string[] = [];
-          await editor.openForm(id);
-          await editor.unfold();
+          await open();
           for (const name of numbers) {
             await editor.type(editor.field(name), "x");
             assert.ok(await editor.isWrong(editor.field(name)), name);
-            labels.push(await textOf(labelOf(name)));
+            labels.push(await textOf(editor.label(name)));
           }
           assert.match(await editor.reasonAt(editor.field(numbers[0] ?? "")), REASON);
+          // A configuration node stands in no flow, where it could wear a triangle.
+          if (user) return;
           await editor.done();
 
           const reasons = await editor.triangleText(id);
@@ -102,8 +110,8 @@ describe("in the editor", function () {
       }
 
       it("shows its help beside the form", async () => {
-        await editor.openForm(id);
-        await editor.page.locator(".red-ui-tray-footer .fa-book").click();
+        await open();
+        await editor.page.locator(".red-ui-tray-footer .fa-book").last().click();
         const help = editor.page.locator(".red-ui-help .red-ui-help");
         await help.getByText(purpose).waitFor();
         assert.doesNotMatch(await textOf(help), /`|^#/m);
@@ -114,8 +122,7 @@ describe("in the editor", function () {
           await editor.useTheme(theme);
           const labels = editor.paletteEntry(type).locator(".red-ui-palette-label").or(editor.node(id).locator("text"));
           assert.deepEqual(await faintTexts(labels), []);
-          await editor.openForm(id);
-          await editor.unfold();
+          await open();
           assert.deepEqual(await faintTexts(editor.form.locator("label, summary, select, input, [data-i18n]")), []);
         });
       }

@@ -38,6 +38,20 @@ describe("telemetry", () => {
     return letter.reason;
   }
 
+  it("keeps what another telemetry node says of maintenance, and nothing else of that name", async () => {
+    const { send, output } = await start();
+    const maintenance = { since: TIME, until: TIME + 1000, by: "Ada" };
+    for (const [given, kept] of [
+      [maintenance, maintenance],
+      [true, undefined],
+      [null, undefined],
+      [{ since: "now", until: "later" }, undefined],
+    ]) {
+      send({ payload: { deviceId: "R1", timestamp: TIME, metrics: { temperature: 62.5 }, maintenance: given } });
+      assert.deepEqual(readingsOf(output(1).at(-1))[0]?.maintenance, kept);
+    }
+  });
+
   it("makes Readings of whatever devices send", async () => {
     const { send, output, completed } = await start();
     const expected = { deviceId: "R1", timestamp: TIME, metrics: { temperature: 62.5 } };

@@ -7,9 +7,12 @@ import {
   isEnvironment,
   list,
   number,
+  numberPairs,
   type Option,
   OptionError,
   oneOf,
+  optionalNumber,
+  pairs,
   parseAll,
   reference,
   SettingError,
@@ -36,6 +39,9 @@ const variable = (name: string) => `\${${name}}`;
 const every: Record<string, Option<unknown>> = {
   text: text("a"),
   number: number(1.5),
+  optionalNumber: optionalNumber(),
+  pairs: pairs(),
+  numberPairs: numberPairs(),
   integer: integer(3),
   oneOf: oneOf("a", ["a", "b"]),
   flag: flag(true),
@@ -165,6 +171,40 @@ describe("list", () => {
     const option = list(["mean"], ["mean", "min"]);
     assert.deepEqual(option.parse("min,mean"), ["min", "mean"]);
     assert.equal(refusal(option, "mean,max"), "may hold only mean, min");
+  });
+});
+
+describe("optionalNumber", () => {
+  it("takes a number, or nothing", () => {
+    const option = optionalNumber({ min: 1 });
+    assert.deepEqual(["5", 5, "", " ", undefined].map(option.parse), [5, 5, undefined, undefined, undefined]);
+    assert.equal(refusal(option, "0"), "must be a number from 1 up");
+  });
+});
+
+describe("pairs", () => {
+  it("takes names with texts, and texts with what separates them", () => {
+    assert.deepEqual(pairs().parse(" line=A,model = X 200, , a=b=c,"), { line: "A", model: "X 200", a: "b=c" });
+    assert.deepEqual(pairs().parse(""), {});
+    assert.deepEqual(Object.entries(pairs().parse("__proto__=x")), [["__proto__", "x"]]);
+  });
+
+  it("refuses names and texts that are missing", () => {
+    for (const raw of ["A", "=A", "line=", "line=A, B", 5, {}]) {
+      assert.equal(refusal(pairs(), raw), "must be pairs such as line=A, model=X 200");
+    }
+  });
+});
+
+describe("numberPairs", () => {
+  it("takes names with finite numbers", () => {
+    assert.deepEqual(numberPairs().parse("overheating=80, low-battery=-2.5e1"), {
+      overheating: 80,
+      "low-battery": -25,
+    });
+    for (const raw of ["overheating", "overheating=hot", "overheating=", "overheating=Infinity"]) {
+      assert.equal(refusal(numberPairs(), raw), "must be names with numbers, such as overheating=80");
+    }
   });
 });
 
