@@ -31,6 +31,8 @@ export interface Reading {
   truth?: Truth;
   /** Present while the device is being worked on. */
   maintenance?: Maintenance;
+  /** Of a reading that no window took: how far it is behind the watermark, or, below 0, ahead of the clock. */
+  late?: { bySeconds: number };
 }
 
 /** What one detector says of one metric. */

@@ -395,6 +395,11 @@ describe("the packed package", function () {
     "health-score": { message: { payload: { deviceId: "P7", temperature: 80 } }, output: 1 },
     "fleet-status": { message: { command: "status" }, output: 1 },
     "live-series": { message: { command: "watch" }, output: 1 },
+    "window-aggregate": {
+      settings: { window: "count", countSize: 1 },
+      message: { payload: { deviceId: "P7", temperature: 61.2 } },
+      output: 1,
+    },
   };
 
   let folder: string;

@@ -82,6 +82,8 @@ export interface Behaviour<S> {
   readonly state?: DeviceState<S>;
   /** Only beside `state`, with which it is saved. */
   readonly common?: CommonState;
+  /** The name under which a reading finds its state; without it, its device. Throws if there is none. */
+  keyOf?(reading: Reading): string;
   /**
    * Adds to a reading what the node has to say of it. The reading goes on to output 1, and if this returns true, to
    * output 2 as well. Throws, with the state as before, if it can't.
@@ -367,8 +369,8 @@ class Runner<O extends Options, S> implements Host<O, S> {
   }
 
   #analyseOne(reading: Reading, now: number): boolean {
-    const { analyse, state } = this.#behaviour;
-    const { deviceId } = reading;
+    const { analyse, state, keyOf } = this.#behaviour;
+    const deviceId = keyOf ? keyOf(reading) : reading.deviceId;
     let entry = this.devices.get(deviceId);
     if (entry === undefined && state) {
       // A device whose first reading is refused does not stay.
