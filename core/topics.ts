@@ -1,4 +1,5 @@
 /** Device names in MQTT topics, where `/`, `+` and `#` have a meaning of their own. */
+import type { StatusEvent } from "./types.ts";
 
 /** A device's name as one level of a topic: percent-encoded, so that any name is safe. */
 export function toLevel(deviceId: string): string {
@@ -40,4 +41,13 @@ function fromLevel(level: string): string {
     // A device that does not encode its name may well have a % in it.
     return level;
   }
+}
+
+const SPARKPLUG = /^spBv1\.0\/[^/]+\/(?:N(BIRTH|DEATH)|D(BIRTH|DEATH)\/[^/]+)\/([^/]+)$/;
+
+/** What the topic of a Sparkplug B birth or death tells of the edge node or device; undefined for any other topic. */
+export function sparkplugStatus(topic: unknown, timestamp: number): StatusEvent | undefined {
+  const [, ofNode, ofDevice, deviceId] = (typeof topic === "string" && SPARKPLUG.exec(topic)) || [];
+  if (deviceId === undefined) return undefined;
+  return { deviceId, status: (ofNode ?? ofDevice) === "BIRTH" ? "online" : "offline", timestamp };
 }

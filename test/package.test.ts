@@ -393,6 +393,11 @@ describe("the packed package", function () {
     "rolling-features": { message: { payload: { deviceId: "P7", temperature: 61.2 } }, output: 1 },
     "z-score-anomaly": { message: { payload: { deviceId: "P7", temperature: 61.2 } }, output: 1 },
     "health-score": { message: { payload: { deviceId: "P7", temperature: 80 } }, output: 1 },
+    "offline-watchdog": {
+      settings: { stateStore: "memory" },
+      message: { payload: { deviceId: "P7", temperature: 61.2 } },
+      output: 1,
+    },
     "fleet-status": { message: { command: "status" }, output: 1 },
     "live-series": { message: { command: "watch" }, output: 1 },
     "window-aggregate": {

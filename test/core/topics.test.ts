@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { deviceInTopic, toLevel } from "../../core/topics.ts";
+import { deviceInTopic, sparkplugStatus, toLevel } from "../../core/topics.ts";
 
 describe("toLevel", () => {
   it("encodes what has a meaning in topics", () => {
@@ -55,5 +55,29 @@ describe("deviceInTopic", () => {
   it("takes a name as it is when it is not encoded", () => {
     assert.equal(deviceInTopic("plant/+")("plant/100%"), "100%");
     assert.equal(deviceInTopic("plant/+")("plant/%E0%A4%A"), "%E0%A4%A");
+  });
+});
+
+describe("sparkplugStatus", () => {
+  it("tells births and deaths of edge nodes and devices", () => {
+    const status = (topic: unknown) => sparkplugStatus(topic, 5);
+    assert.deepEqual(status("spBv1.0/plant/NDEATH/gateway"), { deviceId: "gateway", status: "offline", timestamp: 5 });
+    assert.deepEqual(status("spBv1.0/plant/NBIRTH/gateway"), { deviceId: "gateway", status: "online", timestamp: 5 });
+    assert.deepEqual(status("spBv1.0/plant/DDEATH/gateway/R 1"), { deviceId: "R 1", status: "offline", timestamp: 5 });
+    assert.deepEqual(status("spBv1.0/plant/DBIRTH/gateway/R1"), { deviceId: "R1", status: "online", timestamp: 5 });
+  });
+
+  it("tells nothing by any other topic", () => {
+    const topics = [
+      "NDATA/gateway",
+      "DDATA/gateway/R1",
+      "DDEATH/gateway",
+      "NDEATH/gateway/R1",
+      "NDEATH/",
+      "NDEATH/a/b/c",
+    ];
+    for (const topic of [...topics.map((end) => `spBv1.0/plant/${end}`), "NDEATH/gateway", "", undefined, 5]) {
+      assert.equal(sparkplugStatus(topic, 5), undefined, `${topic}`);
+    }
   });
 });

@@ -29,6 +29,8 @@ export interface NodeRedProcess {
   received(id: string, count: number): Promise<Received[]>;
   /** What Node-RED has logged so far. */
   log(): string;
+  /** Holds it, or lets it go on. */
+  signal(signal: "SIGSTOP" | "SIGCONT"): void;
   /** Ends it and waits until it has ended. */
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
@@ -111,6 +113,9 @@ async function connect(child: ChildProcess): Promise<NodeRedProcess> {
         return messages.length >= count ? messages : undefined;
       }),
     log: () => log,
+    signal(signal) {
+      child.kill(signal);
+    },
     async stop(signal = "SIGTERM") {
       child.kill(signal);
       await exit;
