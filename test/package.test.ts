@@ -405,6 +405,7 @@ describe("the packed package", function () {
       message: { payload: { deviceId: "P7", temperature: 61.2 } },
       output: 1,
     },
+    "device-command": { message: { payload: { deviceId: "P7", command: "restart" } }, output: 2 },
   };
 
   let folder: string;

@@ -42,6 +42,8 @@ export interface Host<O extends Options, S> {
   device(deviceId: string): DeviceEntry<S>;
   /** Tells that the node's `common` state has changed and is to be saved. Cheap. */
   touch(): void;
+  /** Tells that what has changed is to be saved within a second: what was told must not get lost. Cheap. */
+  saveSoon(): void;
   /** Sends on the node's own account, not in answer to a message. */
   send(message: Outgoing): void;
   /** Tells that what `status` says may have changed. Cheap. */
@@ -115,7 +117,7 @@ export interface Behaviour<S> {
 /** How often changed state is written, ms. A round that takes long is followed by a pause of the same kind. */
 const SAVE_INTERVAL = 3000;
 
-/** How soon it is written after a command, ms: what an operator has said must not get lost. */
+/** How soon it is written after a command or an alarm, ms: what an operator has said must not get lost. */
 const COMMAND_SAVE_DELAY = 500;
 
 /** The name under which the common state is saved. No device has it. */
@@ -286,7 +288,8 @@ class Runner<O extends Options, S> implements Host<O, S> {
   #handle(message: Message, send: Send): void | Promise<void> {
     const { analyse, receive, isSink } = this.#behaviour;
     if (message.command !== undefined) return this.#command(message, send);
-    if (analyse) return isSink ? this.#absorb(message) : this.#analyse(message, send);
+    if (isSink) return this.#absorb(message);
+    if (analyse) return this.#analyse(message, send);
     if (receive) return this.#behaviour.receive?.(message, send);
     throw new Error(`this node takes only commands: ${this.#commandNames()}`);
   }
@@ -411,7 +414,7 @@ class Runner<O extends Options, S> implements Host<O, S> {
   #command(message: Message, send: Send): void | Promise<void> {
     const { commands = {}, state } = this.#behaviour;
     const { command } = message;
-    this.#saveSoon();
+    this.saveSoon();
     if (typeof command === "string") {
       if (Object.hasOwn(commands, command)) return commands[command]?.(message.payload, message, send);
       if (state && command === "reset") return this.#reset(message.payload);
@@ -534,7 +537,7 @@ class Runner<O extends Options, S> implements Host<O, S> {
     this.#saveTimer = timer;
   }
 
-  #saveSoon(): void {
+  saveSoon(): void {
     if (!this.#persistence || this.#isSaveUrgent || this.#isClosed) return;
     this.#isSaveUrgent = true;
     this.#scheduleSave(this.#persistence, COMMAND_SAVE_DELAY);

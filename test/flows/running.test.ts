@@ -9,7 +9,7 @@ import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { connectClient, type Received, type TestClient } from "../support/mqtt.ts";
 
 /** What comes on the flows' topics: readings, and what came of commands. */
-type Payload = Reading & { ok?: boolean; error?: string; command?: string };
+type Payload = Reading & { ok?: boolean; error?: string; command?: string; commandId?: string; by?: string };
 
 /** A recording of devices P0, P1 and P2 in turn, a record a second, numbered. */
 function recording(count: number): string {
@@ -121,6 +121,19 @@ describe("the running flows", function () {
       const answer = await first("plant/answer/R2");
       assert.deepEqual([answer.command, answer.ok], ["fault", true]);
       await first("plant/telemetry/R2", ({ truth }) => truth?.fault === "overheating");
+    });
+
+    it("answer with the id of the command and who gave it, done or not", async () => {
+      const commands = [
+        { command: "set", parameter: "load", value: 0.5 },
+        { command: "restart" },
+        { command: "set", parameter: "colour", value: 3 },
+      ];
+      for (const [index, command] of commands.entries()) {
+        await client.publish("plant/command/R4", { ...command, commandId: `c${index}`, by: "Anna" });
+        const answer = await first("plant/answer/R4", ({ commandId }) => commandId === `c${index}`);
+        assert.deepEqual([answer.command, answer.by, answer.ok], [command.command, "Anna", index < 2]);
+      }
     });
 
     it("answer what cannot be done with the reason", async () => {
