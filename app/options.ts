@@ -41,6 +41,8 @@ Environment
                    user:password@ or with MQTT_USER and MQTT_PASSWORD beside it
   NODE_EXTRA_CA_CERTS  file of the authority that signed the broker's certificate
   PLANT_NAME       first level of all MQTT topics (plant)
+  SLACK_WEBHOOK_URL, TEAMS_WEBHOOK_URL, WEBHOOK_URL, SMS_GATEWAY_URL, MAIL_TO
+                   where notifications go; README.md has them all
 `;
 
 /** Reads arguments and environment. Gives undefined when help is asked for; throws a StartError for what is wrong. */

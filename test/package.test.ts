@@ -406,6 +406,7 @@ describe("the packed package", function () {
       output: 1,
     },
     "device-command": { message: { payload: { deviceId: "P7", command: "restart" } }, output: 2 },
+    delivery: { message: { payload: "P7 is hot" }, output: 1 },
   };
 
   let folder: string;

@@ -67,11 +67,11 @@ export interface DeviceState<S> {
   restore(saved: unknown, version: number): S;
 }
 
-/** The state that a node keeps beside that of its devices. */
+/** The state that a node keeps beside that of its devices, or instead of it. */
 export interface CommonState {
   /** Plain JSON, made at once and not changed later. */
   save(): unknown;
-  /** Throws if it is of no use. The version is that of the devices' states. */
+  /** Throws if it is of no use. The version is that of the devices' states; without these, 1. */
   restore(saved: unknown, version: number): void;
   /** Called when all devices are reset. */
   reset?(): void;
@@ -82,7 +82,6 @@ export type Command = (args: unknown, message: Message, send: Send) => void | Pr
 /** What a node does. */
 export interface Behaviour<S> {
   readonly state?: DeviceState<S>;
-  /** Only beside `state`, with which it is saved. */
   readonly common?: CommonState;
   /** The name under which a reading finds its state; without it, its device. Throws if there is none. */
   keyOf?(reading: Reading): string;
@@ -463,14 +462,14 @@ class Runner<O extends Options, S> implements Host<O, S> {
   #openPersistence(): Persistence | undefined {
     const { state, common } = this.#behaviour;
     const { stateStore } = this.settings as Settings<Options> & Partial<StateSettings>;
-    if (!state || stateStore === undefined || stateStore === "memory") return undefined;
+    if (!(state ?? common) || stateStore === undefined || stateStore === "memory") return undefined;
     const store = this.#openStore(stateStore);
     return (
       store &&
-      new Persistence(store, this.type, state.version, (deviceId) => {
+      new Persistence(store, this.type, state?.version ?? 1, (deviceId) => {
         if (deviceId === COMMON) return [COMMON, 0, common?.save()];
         const entry = this.devices.get(deviceId);
-        return [deviceId, entry?.lastSeen ?? 0, entry && state.save(entry.state)];
+        return [deviceId, entry?.lastSeen ?? 0, entry && state?.save(entry.state)];
       })
     );
   }

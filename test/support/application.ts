@@ -39,6 +39,14 @@ const NEUTRAL = {
   PLANT_NAME: "",
   INIT_CWD: "",
   NODE_EXTRA_CA_CERTS: "",
+  SLACK_WEBHOOK_URL: "",
+  TEAMS_WEBHOOK_URL: "",
+  WEBHOOK_URL: "",
+  WEBHOOK_TOKEN: "",
+  SMS_GATEWAY_URL: "",
+  SMS_GATEWAY_TOKEN: "",
+  SMS_TO: "",
+  MAIL_TO: "",
 };
 
 /** Starts `npm start` or `npm run edit`, as a process of which nothing is known yet. */

@@ -11,8 +11,12 @@ export class Received<T> {
     this.#payload = payload;
   }
 
+  get text(): string {
+    return String(this.#payload);
+  }
+
   get payload(): T {
-    return JSON.parse(String(this.#payload));
+    return JSON.parse(this.text);
   }
 }
 
