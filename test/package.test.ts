@@ -39,6 +39,7 @@ interface Definition {
   category: string;
   inputs?: number;
   outputs?: number;
+  ownOutputs?: number;
 }
 
 async function optionsOf(type: string): Promise<Options> {
@@ -137,7 +138,9 @@ for (const type of types) {
         [],
       );
       const outputs = Object.values((texts.outputs ?? []) as Texts);
-      assert.ok(outputs.every(isText) && outputs.length === (definition.outputs ?? 0), `${outputs}`);
+      // Where a table names outputs, they need no texts.
+      const count = definition.ownOutputs ?? definition.outputs ?? 0;
+      assert.ok(outputs.every(isText) && outputs.length === count, `${outputs}`);
     });
 
     it("has no text of an option, choice or column that it lacks", () => {
@@ -407,6 +410,7 @@ describe("the packed package", function () {
     },
     "device-command": { message: { payload: { deviceId: "P7", command: "restart" } }, output: 2 },
     delivery: { message: { payload: "P7 is hot" }, output: 1 },
+    "alert-router": { message: { command: "list" }, output: 1 },
   };
 
   let folder: string;

@@ -1,4 +1,5 @@
 /** The editor's half of every node, made from the same options as its runtime: defaults, validators, tables. */
+import { movedOutputs, type NamedOutputs, outputNames } from "./named-outputs.ts";
 import { isEnvironment, type Option, OptionError, type Options } from "./options.ts";
 
 /** Colours by what a node is for; the editor's label text is readable on them in the light and the dark theme. */
@@ -14,40 +15,52 @@ export interface EditedNode {
   [property: string]: unknown;
 }
 
-/** What shows at a node in a flow, where configuration nodes don't stand. */
-const FLOW_LABELS = {
-  labelStyle(this: EditedNode) {
-    return this.name ? "node_label_italic" : "";
-  },
-  inputLabels(this: EditedNode) {
-    return this._("input");
-  },
-  outputLabels(this: EditedNode, index: number) {
-    return this._(`outputs.${index}`);
-  },
-};
-
 type Row = Record<string, unknown>;
 
-/** A node's definition: what follows from its options and its locale, and `own`, which is special about it. */
-export function describe<T extends object>(
+/**
+ * A node's definition: what follows from its options and its locale, and `own`, which is special about it. With `named`,
+ * the outputs that a table names come after its own.
+ */
+export function describe<T extends { outputs?: number }>(
   type: string,
   group: keyof typeof COLOURS | "config",
   options: Options,
   own: T,
+  named?: NamedOutputs,
 ) {
   const isConfig = group === "config";
   const prefix = isConfig ? "node-config-input" : "node-input";
   const entries = Object.entries(options);
   const secrets = entries.filter(([, option]) => option.kind === "secret");
+  const ownOutputs = own.outputs ?? 0;
+  const namesOf = (node: Partial<EditedNode>) => {
+    const rows = named && (node[named.table] ?? options[named.table]?.value);
+    return named && Array.isArray(rows) ? outputNames(named, rows) : [];
+  };
+  const outputs = ownOutputs + namesOf({}).length;
+  /** What shows at a node in a flow, where configuration nodes don't stand. */
+  const flowLabels = {
+    labelStyle(this: EditedNode) {
+      return this.name ? "node_label_italic" : "";
+    },
+    inputLabels(this: EditedNode) {
+      return this._("input");
+    },
+    outputLabels(this: EditedNode, index: number) {
+      return namesOf(this)[index - ownOutputs] ?? this._(`outputs.${index}`);
+    },
+  };
   return {
     category: isConfig ? "config" : "device analytics",
     ...(!isConfig && { color: COLOURS[group], icon: `${type}.svg` }),
-    defaults: Object.fromEntries(
-      entries
-        .filter(([, option]) => option.kind !== "secret")
-        .map(([name, option]) => [name, propertyOf(name, option)]),
-    ),
+    defaults: {
+      ...Object.fromEntries(
+        entries
+          .filter(([, option]) => option.kind !== "secret")
+          .map(([name, option]) => [name, propertyOf(name, option)]),
+      ),
+      ...(named && { outputs: { value: outputs } }),
+    },
     // With an empty one, the editor would ask the runtime for credentials each time that the form is opened.
     ...(secrets.length > 0 && {
       credentials: Object.fromEntries(secrets.map(([name]) => [name, { type: "password" }])),
@@ -58,14 +71,22 @@ export function describe<T extends object>(
     paletteLabel(this: EditedNode) {
       return this._("label");
     },
-    ...(!isConfig && FLOW_LABELS),
+    ...(!isConfig && flowLabels),
     oneditprepare(this: EditedNode) {
       for (const [name, option] of entries) prepareField(this, `#${prefix}-${name}`, name, option);
+      // Here the editor looks for what becomes of the outputs.
+      if (named) $("<input>", { type: "hidden", id: `${prefix}-outputs` }).appendTo("#dialog-form");
     },
     oneditsave(this: EditedNode) {
+      const former = namesOf(this);
       for (const [name, { kind }] of entries) if (kind === "table") this[name] = rowsOf($(`#${prefix}-${name}-rows`));
+      if (!named) return;
+      const cells = changesOf($(`#${prefix}-${named.table}-rows`), named.columns);
+      const map = outputMap(ownOutputs, former, namesOf(this), cells);
+      $(`#${prefix}-outputs`).val(JSON.stringify(map));
     },
     ...own,
+    ...(named && { outputs, ownOutputs }),
   };
 }
 
@@ -237,10 +258,13 @@ function contentOf(cell: JQuery): unknown {
   return String(content) === String(saved) ? saved : content;
 }
 
+/** The rows of a table that are not deleted; a deleted one is there until it has faded away. */
+function rowElements(list: JQuery): HTMLElement[] {
+  return list.children(":not(.red-ui-editableList-item-deleting)").toArray();
+}
+
 function rowsOf(list: JQuery): Row[] {
-  // A deleted row is there until it has faded away.
-  const rows = list.children(":not(.red-ui-editableList-item-deleting)").toArray();
-  return rows.map((row) =>
+  return rowElements(list).map((row) =>
     Object.fromEntries(
       $(row)
         .find("[data-column]")
@@ -248,4 +272,31 @@ function rowsOf(list: JQuery): Row[] {
         .map((cell) => [$(cell).attr("data-column") ?? "", contentOf($(cell))]),
     ),
   );
+}
+
+/** What the cells of some columns held when the form was opened, and what they hold. */
+function changesOf(list: JQuery, columns: readonly string[]): [before: unknown, now: unknown][] {
+  return rowElements(list).flatMap((row) =>
+    columns.map((column): [unknown, unknown] => {
+      const cell = $(row).find(`[data-column="${column}"]`);
+      return [cell.data("saved"), contentOf(cell)];
+    }),
+  );
+}
+
+/** The new place of each output by its former one, as Node-RED wants it: -1 for none, and a key of its own for a new one. */
+function outputMap(
+  own: number,
+  former: string[],
+  present: string[],
+  cells: [before: unknown, now: unknown][],
+): Record<string, number> {
+  const places = movedOutputs(former, present, cells);
+  const moved = places.map((place, index) => [own + index, place < 0 ? place : own + place]);
+  const added = present.map((_, index) => index).filter((index) => !places.includes(index));
+  return Object.fromEntries([
+    ...Array.from({ length: own }, (_, index) => [index, index]),
+    ...moved,
+    ...added.map((index) => [`new${index}`, own + index]),
+  ]);
 }

@@ -64,6 +64,11 @@ export class Editor {
     });
   }
 
+  /** Loads the page anew, with what is deployed. */
+  async reload(): Promise<void> {
+    await this.#load();
+  }
+
   async #load(): Promise<void> {
     await this.page.goto(this.nodeRed.url);
     // The last of all that is loaded.
@@ -230,6 +235,17 @@ export class Editor {
 
   async deleteRow(table: string, row: number): Promise<void> {
     await this.table(table).locator(".red-ui-editableList-item-remove").nth(row).click();
+  }
+
+  /** Drags a row of a table by its handle to just above or below another one. */
+  async moveRow(table: string, row: number, to: number): Promise<void> {
+    const { mouse } = this.page;
+    const handles = this.table(table).locator(".red-ui-editableList-item-handle");
+    await handles.nth(row).hover();
+    await mouse.down();
+    const { x, y, height } = (await handles.nth(to).boundingBox()) ?? { x: 0, y: 0, height: 0 };
+    await mouse.move(x + 3, to < row ? y - 4 : y + height + 8, { steps: 12 });
+    await mouse.up();
   }
 
   /** True for a field or cell that is marked as wrong. */

@@ -114,7 +114,8 @@ describe("in the editor, a saved flow", function () {
       await editor.type(editor.field("name"), "Renamed");
       await done();
       await editor.deploy();
-      const saved = (await editor.nodeRed.flow()).find(({ id }) => id === node.id);
+      // How many outputs there are is counted by the editor.
+      const { outputs, ...saved } = (await editor.nodeRed.flow()).find(({ id }) => id === node.id) as FlowNode;
       // A node whose label has become longer is a little moved, and only outputs that there are keep their wires.
       const asBefore = user ? {} : { x: node.x, wires: node.wires };
       assert.deepEqual({ ...saved, ...asBefore }, { ...node, name: "Renamed" });
