@@ -1,6 +1,6 @@
-/** What travels beside readings, told apart by its shape: status events and alarms. */
+/** What travels beside readings, told apart by its shape: status events, alarms and results of windows. */
 import { MAX_NAME_LENGTH } from "./limits.ts";
-import type { Alarm, StatusEvent } from "./types.ts";
+import type { Alarm, StatusEvent, WindowResult } from "./types.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -29,6 +29,12 @@ export function isAlarm(value: unknown): value is Alarm {
   if (!isRecord(value) || typeof value.alarmId !== "string") return false;
   if (!isName(value.deviceId) || !isName(value.condition)) return false;
   return SEVERITIES.includes(value.severity) && ALARM_STATES.includes(value.state);
+}
+
+/** True for a WindowResult. */
+export function isWindowResult(value: unknown): value is WindowResult {
+  if (!isRecord(value) || !isName(value.group) || !isRecord(value.metrics)) return false;
+  return Number.isFinite(value.windowStart) && Number.isFinite(value.windowEnd);
 }
 
 function isName(value: unknown): boolean {

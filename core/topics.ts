@@ -34,7 +34,8 @@ export function alarmInTopic(topic: unknown): { deviceId: string; condition: str
   return { deviceId: fromLevel(device), condition: fromLevel(condition) };
 }
 
-function fromLevel(level: string): string {
+/** What a level of a topic stands for. */
+export function fromLevel(level: string): string {
   try {
     return decodeURIComponent(level);
   } catch {

@@ -16,6 +16,12 @@ export function mainVerdict({ verdicts }: Reading): Verdict | undefined {
   return main;
 }
 
+/** The verdict of one detector, or undefined. */
+export function verdictOf({ verdicts }: Reading, detector: string): Verdict | undefined {
+  const verdict: unknown = verdicts?.[detector];
+  return isVerdict(verdict) ? verdict : undefined;
+}
+
 function isVerdict(value: unknown): value is Verdict {
   if (typeof value !== "object" || value === null) return false;
   const { isAnomaly, score, threshold } = value as Record<string, unknown>;

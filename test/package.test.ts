@@ -401,6 +401,7 @@ describe("the packed package", function () {
       message: { payload: { deviceId: "P7", temperature: 61.2 } },
       output: 1,
     },
+    "device-alarms": { message: { command: "list" }, output: 3 },
     "fleet-status": { message: { command: "status" }, output: 1 },
     "live-series": { message: { command: "watch" }, output: 1 },
     "window-aggregate": {

@@ -44,6 +44,8 @@ export interface Host<O extends Options, S> {
   touch(): void;
   /** Tells that what has changed is to be saved within a second: what was told must not get lost. Cheap. */
   saveSoon(): void;
+  /** The command `reset` that every node with state has, for a node with one of its own. */
+  reset(args: unknown): void;
   /** Sends on the node's own account, not in answer to a message. */
   send(message: Outgoing): void;
   /** Tells that what `status` says may have changed. Cheap. */
@@ -416,7 +418,7 @@ class Runner<O extends Options, S> implements Host<O, S> {
     this.saveSoon();
     if (typeof command === "string") {
       if (Object.hasOwn(commands, command)) return commands[command]?.(message.payload, message, send);
-      if (state && command === "reset") return this.#reset(message.payload);
+      if (state && command === "reset") return this.reset(message.payload);
       if (this.registry && command === "maintenance") return this.registry.maintain(message.payload, Date.now());
       const { refuseCommand } = this.#behaviour;
       if (refuseCommand) return refuseCommand(command, message.payload, message, send);
@@ -430,7 +432,7 @@ class Runner<O extends Options, S> implements Host<O, S> {
     return [...Object.keys(commands), ...common].join(", ") || "none";
   }
 
-  #reset(args: unknown): void {
+  reset(args: unknown): void {
     const given = typeof args === "object" && args !== null ? args : {};
     const deviceId = "deviceId" in given ? given.deviceId : undefined;
     if (deviceId === undefined) {
