@@ -16,7 +16,6 @@ import { AlarmLevels } from "./alarm-levels.ts";
 import { AlarmLimits, type AlarmLimitsState } from "./alarm-limits.ts";
 import { DeviceAlarms, type WatchedCondition } from "./device-alarms.ts";
 import { fromLevel } from "./topics.ts";
-import { isTrusted } from "./trust.ts";
 import type { Alarm, DeviceRecord, Maintenance, Reading, Silence, StatusEvent, WindowResult } from "./types.ts";
 import { WatchedTime } from "./watched-time.ts";
 
@@ -68,8 +67,8 @@ interface Inhibition {
 /**
  * Raises, keeps and ends alarms. `now` is the present time, ms since 1970.
  *
- * Readings that are not trusted change nothing, but that a maintenance of which they tell inhibits alarms. While a
- * device is offline or unknown, or one that it hangs on is, its conditions are not evaluated, but for those of source
+ * Readings of bad quality change nothing. In maintenance, conditions are evaluated, and alarms inhibited. While a device
+ * is offline or unknown, or one that it hangs on is, its conditions are not evaluated, but for those of source
  * offline, and its alarms are inhibited. Once that is over, they wait for its next reading or event, up to 30 seconds:
  * what was found before the outage is not news.
  *
@@ -156,7 +155,7 @@ export class AlarmSystem {
     if (maintenance !== undefined || quality !== "bad") state.maintenance = maintenanceIn(maintenance);
     const inhibition = this.#inhibitionOf(entry, now);
     if (inhibition) this.#settle(entry, inhibition, now);
-    if (isTrusted(reading) && !inhibition?.isOutage) {
+    if (quality !== "bad" && !inhibition?.isOutage) {
       const sample = this.#sample;
       const location = reading.tags?.location;
       let isJudged = false;

@@ -15,8 +15,8 @@ import { connectClient, type TestClient } from "../support/mqtt.ts";
 const DEVICES = ["R1", "R2", "R3", "R4"];
 const HOUR = 3_600_000;
 
-/** Longer than the shipped flows wait before a device is offline, ms. */
-const SILENCE = 25_000;
+/** Longer than the shipped flows wait before a device is offline, even soon after their start, ms. */
+const SILENCE = 30_000;
 
 /** The application with a healthy fleet and a mosquitto of its own, and what it told people. */
 class Plant implements AsyncDisposable {
