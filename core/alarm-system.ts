@@ -12,7 +12,7 @@ import {
   measureWindow,
   type Sample,
 } from "./alarm-conditions.ts";
-import { AlarmLevels } from "./alarm-levels.ts";
+import { AlarmLevels, type LevelRule } from "./alarm-levels.ts";
 import { AlarmLimits, type AlarmLimitsState } from "./alarm-limits.ts";
 import { DeviceAlarms, type WatchedCondition } from "./device-alarms.ts";
 import { fromLevel } from "./topics.ts";
@@ -113,9 +113,14 @@ export class AlarmSystem {
     return this.#limits.count;
   }
 
+  /** A device that is new. */
+  createDevice(): DeviceAlarms {
+    return new DeviceAlarms(this.#time);
+  }
+
   /** What a device was, from plain JSON. Throws a TypeError if it is of no use. */
   restoreDevice(state: unknown): DeviceAlarms {
-    return DeviceAlarms.from(this.#conditions, this.#time, this.#journal, state);
+    return DeviceAlarms.from(this.#conditions, this.#rulesOf, this.#time, this.#journal, state);
   }
 
   /** Restores what `toJSON` gave. Throws a TypeError if it is of no use. */
@@ -238,13 +243,13 @@ export class AlarmSystem {
 
   acknowledge(args: unknown, now: number): void {
     const by = authorOf(args);
-    for (const alarm of this.#select(selectionOf(args))) alarm.acknowledge(now, by);
+    for (const alarm of this.#select(args, now)) alarm.acknowledge(now, by);
   }
 
   /** Releases latched alarms. */
   reset(args: unknown, now: number): void {
     const by = authorOf(args);
-    const alarms = this.#select(selectionOf(args));
+    const alarms = this.#select(args, now);
     const active = alarms.find(({ isActive }) => isActive);
     if (active) throw new Error(`${active.alarmId} can't be reset, for its condition still holds`);
     for (const alarm of alarms) alarm.reset(now, by);
@@ -252,7 +257,7 @@ export class AlarmSystem {
 
   shelve(args: unknown, now: number): void {
     const shelving = shelvingOf(args, this.#options.maximumShelveSeconds, now);
-    for (const alarm of this.#select(selectionOf(args))) {
+    for (const alarm of this.#select(args, now)) {
       alarm.silence("shelved", shelving, now);
       this.#pending.add(alarm.deviceId);
     }
@@ -260,18 +265,18 @@ export class AlarmSystem {
 
   suppress(args: unknown, now: number): void {
     const silence = silenceOf(args, now);
-    for (const alarm of this.#select(selectionOf(args))) alarm.silence("suppressed", silence, now);
+    for (const alarm of this.#select(args, now)) alarm.silence("suppressed", silence, now);
   }
 
   takeOutOfService(args: unknown, now: number): void {
     const silence = silenceOf(args, now);
-    for (const alarm of this.#select(selectionOf(args))) alarm.silence("outOfService", silence, now);
+    for (const alarm of this.#select(args, now)) alarm.silence("outOfService", silence, now);
   }
 
   /** Ends a silence of a kind. */
   unsilence(kind: "shelved" | "suppressed" | "outOfService", args: unknown, now: number): void {
     const by = authorOf(args);
-    for (const alarm of this.#select(selectionOf(args))) alarm.unsilence(kind, now, by);
+    for (const alarm of this.#select(args, now)) alarm.unsilence(kind, now, by);
   }
 
   /** Sets the limit of a condition, for one device or for all. It counts from the next reading on. */
@@ -289,8 +294,17 @@ export class AlarmSystem {
     return new AlarmLimits([...this.#conditions.values()], this.#options.maxDevices);
   }
 
-  /** The alarms that are meant. Throws if one that is named does not exist. */
-  #select(selection: Selection): AlarmLife[] {
+  /** The alarms that are meant, inhibited as is right. Throws if one that is named does not exist. */
+  #select(args: unknown, now: number): AlarmLife[] {
+    const alarms = this.#meant(selectionOf(args));
+    for (const deviceId of new Set(alarms.map(({ deviceId }) => deviceId))) {
+      const entry = this.#devices.get(deviceId);
+      if (entry) this.#settle(entry, this.#inhibitionOf(entry, now), now);
+    }
+    return alarms;
+  }
+
+  #meant(selection: Selection): AlarmLife[] {
     if ("alarmIds" in selection) return selection.alarmIds.map((alarmId) => this.#named(alarmId));
     const { deviceId, condition, severity } = selection;
     if (deviceId !== undefined && !this.#devices.get(deviceId)) {
@@ -354,8 +368,9 @@ export class AlarmSystem {
     let watched = conditions.get(name);
     if (watched === undefined) {
       if (beyond === 0) return;
-      const rules = condition.source === "offline" ? this.#offlineRules(entry.deviceId, levels) : levels;
+      const rules = this.#rulesOf(condition, entry.deviceId);
       watched = { levels: new AlarmLevels(rules, this.#time), latest: { ...sample, location } };
+      entry.state.deviceId = entry.deviceId;
       conditions.set(name, watched);
     }
     if (beyond !== 0) Object.assign(watched.latest, sample, { location });
@@ -419,27 +434,27 @@ export class AlarmSystem {
     return this.#limits.of(deviceId, level, typeof registered === "number" ? registered : undefined);
   }
 
-  #offlineRules(deviceId: string, levels: readonly AlarmCondition[]): readonly AlarmCondition[] {
-    if (this.#known?.get(deviceId)?.parent === undefined) return levels;
+  readonly #rulesOf = ({ source, levels }: Condition, deviceId: string): readonly LevelRule[] => {
+    if (source !== "offline" || this.#known?.get(deviceId)?.parent === undefined) return levels;
     return levels.map((level) => ({ ...level, onDelaySeconds: Math.max(PARENT_DELAY, level.onDelaySeconds) }));
-  }
+  };
 
   // --- inhibition
 
   #inhibitionOf({ deviceId, state }: AlarmEntry, now: number): Inhibition | undefined {
     const { until, by, reason: why } = this.#known?.maintenance(deviceId, now) ?? state.maintenance ?? {};
+    const parent = this.#outageAbove(deviceId);
+    const isOutage = parent !== undefined || state.outOfReach !== undefined;
     if (until !== undefined && until > now) {
       const silence: Silence = { since: now, until, reason: why ? `maintenance: ${why}` : "maintenance" };
       if (by) silence.by = by;
-      return { silence, isOutage: false, isOwn: false };
+      return { silence, isOutage, isOwn: false };
     }
-    const parent = this.#outageAbove(deviceId);
-    if (parent) {
-      const reason = `${parent.deviceId}, on which it hangs, is ${parent.state.outOfReach}`;
-      return { silence: { since: now, reason }, isOutage: true, isOwn: false };
-    }
-    if (state.outOfReach === undefined) return undefined;
-    return { silence: { since: now, reason: `the device is ${state.outOfReach}` }, isOutage: true, isOwn: true };
+    if (!isOutage) return undefined;
+    const reason = parent
+      ? `${parent.deviceId}, on which it hangs, is ${parent.state.outOfReach}`
+      : `the device is ${state.outOfReach}`;
+    return { silence: { since: now, reason }, isOutage, isOwn: parent === undefined };
   }
 
   #outageAbove(deviceId: string): AlarmEntry | undefined {

@@ -1,7 +1,7 @@
 /** device-alarms: turns readings, windows and status events into alarms with a life. */
 import { AlarmFigures } from "../../core/alarm-figures.ts";
 import { AlarmSystem } from "../../core/alarm-system.ts";
-import { DeviceAlarms } from "../../core/device-alarms.ts";
+import type { DeviceAlarms } from "../../core/device-alarms.ts";
 import { isAlarm, isStatusEvent, isWindowResult } from "../../core/events.ts";
 import type { Alarm } from "../../core/types.ts";
 import { SettingError } from "../lib/options.ts";
@@ -32,7 +32,7 @@ export default define<typeof options, DeviceAlarms>("device-alarms", options, (h
 
     state: {
       version: 1,
-      create: () => new DeviceAlarms(),
+      create: () => system.createDevice(),
       save: (device) => device.toJSON(),
       restore: (saved) => system.restoreDevice(saved),
     },

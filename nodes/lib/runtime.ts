@@ -429,7 +429,7 @@ class Runner<O extends Options, S> implements Host<O, S> {
   #commandNames(): string {
     const { commands = {}, state } = this.#behaviour;
     const common = [...(state ? ["reset"] : []), ...(this.registry ? ["maintenance"] : [])];
-    return [...Object.keys(commands), ...common].join(", ") || "none";
+    return [...new Set([...Object.keys(commands), ...common])].join(", ") || "none";
   }
 
   reset(args: unknown): void {

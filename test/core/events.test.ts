@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isAlarm, isStatusEvent } from "../../core/events.ts";
+import { isAlarm, isStatusEvent, isWindowResult } from "../../core/events.ts";
 import { alarmInTopic } from "../../core/topics.ts";
 
 const STATUS = { deviceId: "R1", status: "offline", lastSeen: 1, silentSeconds: 15, timestamp: 2 };
@@ -74,5 +74,15 @@ describe("the topic of an alarm", () => {
     ]) {
       assert.equal(alarmInTopic(topic), undefined, String(topic));
     }
+  });
+});
+
+describe("a result of a window", () => {
+  const RESULT = { group: "hall 3", windowStart: 1, windowEnd: 2, metrics: { temperature: { mean: 61 } } };
+
+  it("has a group, a beginning, an end and metrics", () => {
+    assert.equal(isWindowResult(RESULT), true);
+    for (const name of Object.keys(RESULT)) assert.equal(isWindowResult({ ...RESULT, [name]: undefined }), false);
+    for (const value of [STATUS, ALARM, null, "hall 3", [RESULT]]) assert.equal(isWindowResult(value), false);
   });
 });

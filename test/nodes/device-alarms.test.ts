@@ -331,7 +331,7 @@ describe("device-alarms", () => {
         "by must be a text",
         'there is no device "R7"',
         "severity must be info, warning, critical",
-        "unknown command 'dance': this node takes ack, shelve, unshelve, suppress, unsuppress, out-of-service, in-service, reset, set, list, figures, reset",
+        "unknown command 'dance': this node takes ack, shelve, unshelve, suppress, unsuppress, out-of-service, in-service, reset, set, list, figures",
       ]);
       assert.equal(journal().length, 1);
     });
