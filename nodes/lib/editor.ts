@@ -8,6 +8,9 @@ const COLOURS = { source: "#86c29d", analytics: "#7db1dc", state: "#f3c98b", sto
 /** Tables with more columns than this show a row as one line of text, which opens on a click. */
 const INLINE_COLUMNS = 5;
 
+/** Characters of a cell that stand on one line well. */
+const LINE_LENGTH = 40;
+
 /** A node in the editor: what Node-RED gives to the functions of a definition as `this`. */
 export interface EditedNode {
   _(key: string, values?: Record<string, string | number>): string;
@@ -213,16 +216,21 @@ function addFolded(container: JQuery, cells: JQuery[], isNew: boolean): void {
   container.append(details);
 }
 
-/** What a cell tells a reader: its text, of a choice the chosen word, of a check box its label. */
+/**
+ * What a cell tells a reader: of a choice the chosen word, of a check box its label, else its text. What is usual, or
+ * longer than fits, is not told.
+ */
 function shownIn(cell: JQuery): string {
   if (cell.is("select")) return cell.find(":selected").text();
   if (cell.is("[type=checkbox]")) return cell.prop("checked") ? (cell.attr("aria-label") ?? "") : "";
-  return String(cell.val());
+  const text = String(cell.val());
+  return text === cell.data("usual") || text.length > LINE_LENGTH ? "" : text;
 }
 
 /** The field of one cell. As long as its value is not right, it is marked, and a tooltip tells the reason. */
 function cellOf(node: EditedNode, table: string, name: string, column: Option<unknown>, value: unknown): JQuery {
-  const cell = fieldOf(node, table, name, column, value).attr("data-column", name).data({ saved: value });
+  const cell = fieldOf(node, table, name, column, value).attr("data-column", name);
+  cell.data({ saved: value, usual: String(column.value) });
   cell.attr("aria-label", node._(`options.${table}.columns.${name}.label`));
   const reason = () => reasonOf(node, column, contentOf(cell)) ?? null;
   const mark = () => cell.toggleClass("input-error", reason() !== null);
@@ -246,8 +254,9 @@ function fieldOf(node: EditedNode, table: string, name: string, column: Option<u
     setChoice(select, column, value);
     return select;
   }
-  return $("<input>", { type: "text" })
-    .val(String(value ?? ""))
+  const text = String(value ?? "");
+  return $(text.length > LINE_LENGTH ? '<textarea rows="3">' : '<input type="text">')
+    .val(text)
     .css({ flex: "1 1 0", "min-width": 0 });
 }
 
