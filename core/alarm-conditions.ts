@@ -1,6 +1,8 @@
 /** The table of conditions: which there are, and what a reading, a window or a status event says of each. */
+
 import { SEVERITIES } from "./alarm.ts";
 import type { LevelRule } from "./alarm-levels.ts";
+import { isBeyond } from "./comparison.ts";
 import type { Reading, Severity, Verdict, WindowResult } from "./types.ts";
 import { mainVerdict, verdictOf } from "./verdicts.ts";
 
@@ -124,20 +126,6 @@ export function measureWindow({ source, match }: Condition, { metrics }: WindowR
 export function measureFact(isSo: boolean, value: number | undefined, sample: Sample): void {
   setValue(sample, value);
   sample.isSo = isSo;
-}
-
-/** True if a value is beyond a limit. */
-export function isBeyond(value: number, comparison: AlarmCondition["comparison"], limit: number): boolean {
-  switch (comparison) {
-    case ">":
-      return value > limit;
-    case ">=":
-      return value >= limit;
-    case "<":
-      return value < limit;
-    case "<=":
-      return value <= limit;
-  }
 }
 
 /** True if a value is beyond a limit, or has not yet passed the level's reset limit, which moves with the limit. */

@@ -1,11 +1,11 @@
 /** The alarms of all devices: from readings, windows and status events to alarms, their inhibition, and commands. */
+
 import { AlarmLife, type Finding, isWorse } from "./alarm.ts";
 import { authorOf, limitOf, type Selection, selectionOf, shelvingOf, silenceOf } from "./alarm-commands.ts";
 import {
   type AlarmCondition,
   type Condition,
   conditionsOf,
-  isBeyond,
   isHolding,
   measureFact,
   measureReading,
@@ -14,6 +14,7 @@ import {
 } from "./alarm-conditions.ts";
 import { AlarmLevels, type LevelRule } from "./alarm-levels.ts";
 import { AlarmLimits, type AlarmLimitsState } from "./alarm-limits.ts";
+import { isBeyond } from "./comparison.ts";
 import { DeviceAlarms, type WatchedCondition } from "./device-alarms.ts";
 import { fromLevel } from "./topics.ts";
 import type { Alarm, DeviceRecord, Maintenance, Reading, Silence, StatusEvent, WindowResult } from "./types.ts";

@@ -1,4 +1,5 @@
 /** The health of one device: points that rules take off 100. Limits that were set by command live in health-limits.ts. */
+import { type Comparison, isBeyond } from "./comparison.ts";
 import type { Health, HealthContributor, Reading } from "./types.ts";
 import { mainVerdict } from "./verdicts.ts";
 
@@ -7,7 +8,7 @@ export interface HealthRule {
   flag: string;
   metric: string;
   /** `drop`: the metric fell by more than the limit since the reading before. */
-  comparison: ">" | ">=" | "<" | "<=" | "drop";
+  comparison: Comparison | "drop";
   /** In the unit of the metric. */
   limit: number;
   /** Points, from 0. */
@@ -152,7 +153,8 @@ export class HealthScore {
       const measured = this.#metrics.get(metric);
       const value = comparison === "drop" ? measured?.fall : measured?.value;
       const limit = limits?.[index] ?? ownLimit;
-      if (value !== undefined && isBeyond(value, comparison, limit)) add(contributors, { flag, penalty, value, limit });
+      if (value !== undefined && isBeyond(value, comparison === "drop" ? ">" : comparison, limit))
+        add(contributors, { flag, penalty, value, limit });
     }
     if (this.#judged?.isAnomaly) {
       const { score: value, threshold: limit } = this.#judged;
@@ -169,20 +171,6 @@ export class HealthScore {
     score = Math.max(0, score);
     const status = score < criticalBelow ? "critical" : score < warningBelow ? "warning" : "healthy";
     return { score, status, flags: contributors.map(({ flag }) => flag), contributors };
-  }
-}
-
-function isBeyond(value: number, comparison: HealthRule["comparison"], limit: number): boolean {
-  switch (comparison) {
-    case ">":
-    case "drop":
-      return value > limit;
-    case ">=":
-      return value >= limit;
-    case "<":
-      return value < limit;
-    case "<=":
-      return value <= limit;
   }
 }
 

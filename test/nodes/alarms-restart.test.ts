@@ -1,11 +1,11 @@
 /** Alarms in every state, in a new Node-RED process on the same user directory. */
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Alarm } from "../../core/types.ts";
 import { stateFolder } from "../../nodes/lib/state-folders.ts";
+import { newFolder } from "../support/folders.ts";
 import { type NodeRedProcess, startNodeRedProcess } from "../support/node-red-process.ts";
 import type { FlowNode } from "../support/test-flow.ts";
 
@@ -64,11 +64,10 @@ describe("alarms in a new process on the same user directory", function () {
   let userDir: string;
   let red: NodeRedProcess | undefined;
   beforeEach(() => {
-    userDir = mkdtempSync(join(tmpdir(), "device-analytics-"));
+    userDir = newFolder();
   });
   afterEach(async () => {
     await red?.stop("SIGKILL");
-    rmSync(userDir, { recursive: true });
   });
 
   async function start(): Promise<NodeRedProcess> {

@@ -1,7 +1,4 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { mock } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Alarm, DeviceRecord, Maintenance } from "../../core/types.ts";
@@ -9,6 +6,7 @@ import deviceAlarms from "../../nodes/device-alarms/device-alarms.ts";
 import { configNode } from "../../nodes/lib/config-node.ts";
 import { text } from "../../nodes/lib/options.ts";
 import type { Registry } from "../../nodes/lib/registry.ts";
+import { newFolder } from "../support/folders.ts";
 import { LoopProbe } from "../support/loop-probe.ts";
 import { type NodeOptions, startNode, type TestNode } from "../support/test-flow.ts";
 
@@ -49,12 +47,11 @@ describe("device-alarms", () => {
   let userDir: string;
   beforeEach(() => {
     mock.timers.enable({ apis: ["setInterval", "setTimeout", "Date"], now: START });
-    userDir = mkdtempSync(join(tmpdir(), "device-analytics-"));
+    userDir = newFolder();
   });
   afterEach(async () => {
     await node.stop();
     mock.timers.reset();
-    rmSync(userDir, { recursive: true });
   });
 
   async function start(settings: object = {}, options: NodeOptions = {}): Promise<void> {

@@ -12,6 +12,7 @@ import { sentence } from "../../nodes/device-command/sentence.ts";
 import { configNode } from "../../nodes/lib/config-node.ts";
 import { fill } from "../../nodes/lib/options.ts";
 import type { Registry } from "../../nodes/lib/registry.ts";
+import { newFolder } from "../support/folders.ts";
 import { type NodeOptions, startNode, type TestNode } from "../support/test-flow.ts";
 
 const START = Date.UTC(2026, 2, 1, 12);
@@ -25,12 +26,11 @@ describe("device-command", () => {
   let userDir: string;
   beforeEach(() => {
     mock.timers.enable({ apis: ["setInterval", "setTimeout", "Date"], now: START });
-    userDir = mkdtempSync(join(tmpdir(), "device-analytics-"));
+    userDir = newFolder();
   });
   afterEach(async () => {
     await node.stop();
     mock.timers.reset();
-    rmSync(userDir, { recursive: true });
   });
 
   async function start(settings: object = {}, options: NodeOptions = {}): Promise<void> {

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { mock } from "node:test";
 import type { DeviceSummary } from "../../core/device-status.ts";
 import type { FleetFigures } from "../../core/fleet-status.ts";
 import fleetStatus from "../../nodes/fleet-status/fleet-status.ts";
+import { newFolder } from "../support/folders.ts";
 import { type NodeOptions, startNode, type TestNode } from "../support/test-flow.ts";
 
 const START = Date.UTC(2026, 2, 1, 12);
@@ -47,12 +45,11 @@ describe("fleet-status", () => {
   let userDir: string;
   beforeEach(() => {
     mock.timers.enable({ apis: ["setInterval", "setTimeout", "Date"], now: START });
-    userDir = mkdtempSync(join(tmpdir(), "device-analytics-"));
+    userDir = newFolder();
   });
   afterEach(async () => {
     await node.stop();
     mock.timers.reset();
-    rmSync(userDir, { recursive: true });
   });
 
   async function start(settings: object = {}, options: NodeOptions = {}): Promise<void> {

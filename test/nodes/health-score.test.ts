@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Health } from "../../core/types.ts";
 import healthScore from "../../nodes/health-score/health-score.ts";
+import { newFolder } from "../support/folders.ts";
 import { type NodeOptions, readingsOf, startNode, type TestNode } from "../support/test-flow.ts";
 
 const WELL = { deviceId: "R1", temperature: 60, vibration: 0.5, battery: 80 };
@@ -14,11 +14,10 @@ describe("health-score", () => {
   let node: TestNode;
   let userDir: string;
   beforeEach(() => {
-    userDir = mkdtempSync(join(tmpdir(), "device-analytics-"));
+    userDir = newFolder();
   });
   afterEach(async () => {
     await node.stop();
-    rmSync(userDir, { recursive: true });
   });
 
   async function start(settings: object = {}, options: NodeOptions = {}): Promise<void> {

@@ -1,7 +1,4 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { mock } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import type { DeviceRecord, Maintenance, StatusEvent } from "../../core/types.ts";
@@ -9,6 +6,7 @@ import { configNode } from "../../nodes/lib/config-node.ts";
 import { text } from "../../nodes/lib/options.ts";
 import type { Registry } from "../../nodes/lib/registry.ts";
 import offlineWatchdog from "../../nodes/offline-watchdog/offline-watchdog.ts";
+import { newFolder } from "../support/folders.ts";
 import { LoopProbe } from "../support/loop-probe.ts";
 import { type NodeRedProcess, startNodeRedProcess } from "../support/node-red-process.ts";
 import { type FlowNode, type NodeOptions, startNode, type TestNode } from "../support/test-flow.ts";
@@ -68,13 +66,12 @@ describe(TYPE, () => {
   let registry: TestRegistry;
   beforeEach(() => {
     mock.timers.enable({ apis: ["setInterval", "setTimeout", "Date"], now: START });
-    userDir = mkdtempSync(join(tmpdir(), "device-analytics-"));
+    userDir = newFolder();
     registry = new TestRegistry();
   });
   afterEach(async () => {
     await node.stop();
     mock.timers.reset();
-    rmSync(userDir, { recursive: true });
   });
 
   /** Starts a watchdog without grace. */
@@ -436,12 +433,11 @@ describe(`${TYPE} in a process of its own`, function () {
   let red: NodeRedProcess | undefined;
   let sender: NodeJS.Timeout | undefined;
   beforeEach(() => {
-    userDir = mkdtempSync(join(tmpdir(), "device-analytics-"));
+    userDir = newFolder();
   });
   afterEach(async () => {
     clearInterval(sender);
     await red?.stop("SIGKILL");
-    rmSync(userDir, { recursive: true });
   });
 
   /** Has devices send, ten times within their timeout. */

@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import fc from "fast-check";
 import { isReading } from "../../core/reading.ts";
 import type { Metrics } from "../../core/types.ts";
 import rollingFeatures from "../../nodes/rolling-features/rolling-features.ts";
 import { oddInputs } from "../support/bad-input.ts";
+import { newFolder } from "../support/folders.ts";
 import { payloads } from "../support/payloads.ts";
 import { type NodeOptions, readingsOf, startNode, type TestNode } from "../support/test-flow.ts";
 
@@ -24,11 +22,10 @@ describe("rolling-features", () => {
   let node: TestNode;
   let userDir: string;
   beforeEach(() => {
-    userDir = mkdtempSync(join(tmpdir(), "device-analytics-"));
+    userDir = newFolder();
   });
   afterEach(async () => {
     await node.stop();
-    rmSync(userDir, { recursive: true });
   });
 
   async function start(settings: object = {}, options: NodeOptions = {}): Promise<void> {

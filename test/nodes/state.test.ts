@@ -1,16 +1,6 @@
 /** What nodes remember across a redeploy, a stop and a crash, of many devices, and of damaged files. */
 import assert from "node:assert/strict";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mock } from "node:test";
 import { setFlagsFromString } from "node:v8";
@@ -19,6 +9,7 @@ import { mean } from "simple-statistics";
 import type { Reading } from "../../core/types.ts";
 import { stateFolder } from "../../nodes/lib/state-folders.ts";
 import zScoreAnomaly from "../../nodes/z-score-anomaly/z-score-anomaly.ts";
+import { newFolder } from "../support/folders.ts";
 import { LoopProbe } from "../support/loop-probe.ts";
 import { type NodeRedProcess, startNodeRedProcess } from "../support/node-red-process.ts";
 import { type FlowNode, type NodeOptions, readingsOf, startNode, type TestNode } from "../support/test-flow.ts";
@@ -63,7 +54,7 @@ function pause(milliseconds: number): Promise<void> {
 describe("what nodes remember", () => {
   let userDir: string;
   beforeEach(() => {
-    userDir = mkdtempSync(join(tmpdir(), "device-analytics-"));
+    userDir = newFolder();
   });
   afterEach(() => rmSync(userDir, { recursive: true }));
 

@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { mock } from "node:test";
 import type { WindowResult } from "../../core/types.ts";
 import windowAggregate from "../../nodes/window-aggregate/window-aggregate.ts";
+import { newFolder } from "../support/folders.ts";
 import { type NodeOptions, startNode, type TestNode } from "../support/test-flow.ts";
 
 const START = Date.UTC(2026, 2, 1, 12);
@@ -21,12 +19,11 @@ describe("window-aggregate", () => {
   let userDir: string;
   beforeEach(() => {
     mock.timers.enable({ apis: ["setInterval", "setTimeout", "Date"], now: START });
-    userDir = mkdtempSync(join(tmpdir(), "device-analytics-"));
+    userDir = newFolder();
   });
   afterEach(async () => {
     await node.stop();
     mock.timers.reset();
-    rmSync(userDir, { recursive: true });
   });
 
   async function start(settings: object = {}, options: NodeOptions = {}): Promise<void> {
