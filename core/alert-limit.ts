@@ -52,7 +52,8 @@ export class AlertLimit {
   /** When the latest ones were let through, as a ring. */
   readonly #sent: Float64Array;
   #next = 0;
-  readonly #held = new Map<string, HeldCount>();
+  /** At most MAX_COUNTS, and one for each severity and kind of all others. */
+  #held: HeldCount[] = [];
   /** Before this time no summary is sent. */
   #summaryAt = -Infinity;
 
@@ -69,14 +70,14 @@ export class AlertLimit {
     requireState(state);
     const limit = new AlertLimit(perMinute);
     for (const time of state.sent) limit.#add(time);
-    for (const count of state.held) limit.#held.set(keyOf(count.kind, count.severity, count.condition), count);
+    limit.#held = state.held.slice();
     limit.#summaryAt = state.summaryAt;
     return limit;
   }
 
   /** True as long as something is held back. */
   get isHolding(): boolean {
-    return this.#held.size > 0;
+    return this.#held.length > 0;
   }
 
   /** True if the alert may be sent at `now`; otherwise it is counted. */
@@ -87,21 +88,21 @@ export class AlertLimit {
       this.#add(now);
       return true;
     }
-    if (this.#held.size === 0) this.#summaryAt = Math.max(now + GATHERING, Math.min(this.#summaryAt, now + MINUTE));
+    if (this.#held.length === 0) this.#summaryAt = Math.max(now + GATHERING, Math.min(this.#summaryAt, now + MINUTE));
     this.#hold(kind, alarm);
     return false;
   }
 
   /** What was held back, if it is time to tell; then it counts as told. */
   summary(now: number): Summary | undefined {
-    if (this.#held.size === 0 || (now < this.#summaryAt && this.#summaryAt - now <= MINUTE)) return undefined;
-    const counts = [...this.#held.values()].sort(
+    if (this.#held.length === 0 || (now < this.#summaryAt && this.#summaryAt - now <= MINUTE)) return undefined;
+    const counts = this.#held.sort(
       (a, b) =>
         Number(a.kind === "normal") - Number(b.kind === "normal") ||
         SEVERITY_RANK[b.severity] - SEVERITY_RANK[a.severity] ||
         b.count - a.count,
     );
-    this.#held.clear();
+    this.#held = [];
     this.#summaryAt = now + MINUTE;
     const severities = counts.map(({ severity }) => severity);
     return {
@@ -113,7 +114,7 @@ export class AlertLimit {
 
   toJSON(): AlertLimitState {
     const sent = [...this.#sent.subarray(this.#next), ...this.#sent.subarray(0, this.#next)].filter(Number.isFinite);
-    const held = Array.from(this.#held.values(), (count) => ({ ...count, devices: [...count.devices] }));
+    const held = this.#held.map((count) => ({ ...count, devices: [...count.devices] }));
     return { sent, held, summaryAt: Number.isFinite(this.#summaryAt) ? this.#summaryAt : 0 };
   }
 
@@ -123,24 +124,26 @@ export class AlertLimit {
   }
 
   #hold(kind: AlertKind, { severity, condition, deviceId }: Alarm): void {
-    let key = keyOf(kind, severity, condition);
-    let held = this.#held.get(key);
-    if (held === undefined && this.#held.size >= MAX_COUNTS) {
-      key = keyOf(kind, severity);
-      held = this.#held.get(key);
-    }
+    let held = this.#count(kind, severity, condition);
     if (held === undefined) {
-      const isApart = this.#held.size < MAX_COUNTS;
-      held = { kind, severity, ...(isApart && { condition }), count: 0, devices: [] };
-      this.#held.set(key, held);
+      const isApart = this.#held.length < MAX_COUNTS;
+      held = isApart ? undefined : this.#count(kind, severity, undefined);
+      if (held === undefined) {
+        held = { kind, severity, ...(isApart && { condition }), count: 0, devices: [] };
+        this.#held.push(held);
+      }
     }
     held.count++;
     if (held.devices.length < MAX_DEVICES && !held.devices.includes(deviceId)) held.devices.push(deviceId);
   }
-}
 
-function keyOf(kind: AlertKind, severity: Severity, condition?: string): string {
-  return condition === undefined ? `${kind} ${severity}` : `${kind} ${severity} ${condition}`;
+  /** In a storm it is nearly always the first one or the next. */
+  #count(kind: AlertKind, severity: Severity, condition: string | undefined): HeldCount | undefined {
+    for (const held of this.#held) {
+      if (held.condition === condition && held.kind === kind && held.severity === severity) return held;
+    }
+    return undefined;
+  }
 }
 
 function requireState(state: unknown): asserts state is AlertLimitState {

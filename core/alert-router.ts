@@ -177,11 +177,11 @@ export class AlertRouter {
 
   #tell(device: DeviceAlerts, live: ToldAlarm | undefined, alarm: Alarm, isRunning: boolean, now: number): Delivery[] {
     const routes = this.#routes.of(alarm);
-    const outputs = routes.length > 0 ? [...new Set(routes.map(({ output }) => output))] : [UNROUTED];
-    const told: ToldAlarm = {
+    const outputs = outputsOf(routes);
+    const told = {
       alarm: copyOf(alarm),
-      outputs: [...new Set([...(live?.outputs ?? []), ...outputs])],
-      reminders: isRunning ? remindersOf(routes, now) : [],
+      outputs: live ? union(live.outputs, outputs) : outputs,
+      reminders: isRunning && routes.length > 0 ? remindersOf(routes, now) : [],
       isSilenced: false,
     };
     device.told.set(alarm.condition, told);
@@ -229,9 +229,12 @@ export class AlertRouter {
   }
 
   #limited(outputs: readonly string[], kind: AlertKind, alarm: Alarm, now: number): Delivery[] {
-    const allowed =
-      this.#limitPerMinute === 0 ? outputs : outputs.filter((it) => this.#limit(it).take(kind, alarm, now));
-    return allowed.map((output) => ({ output, kind, alarm: { ...alarm } }));
+    const deliveries: Delivery[] = [];
+    for (const output of outputs) {
+      if (this.#limitPerMinute > 0 && !this.#limit(output).take(kind, alarm, now)) continue;
+      deliveries.push({ output, kind, alarm: { ...alarm } });
+    }
+    return deliveries;
   }
 
   #limit(output: string): AlertLimit {
@@ -241,6 +244,21 @@ export class AlertRouter {
     this.#limits.set(output, limit);
     return limit;
   }
+}
+
+/** The outputs that routes name, each once. */
+function outputsOf(routes: readonly Route[]): string[] {
+  if (routes.length === 0) return [UNROUTED];
+  return union(
+    [],
+    routes.map(({ output }) => output),
+  );
+}
+
+/** A few names, with those that are new. */
+function union(known: string[], more: readonly string[]): string[] {
+  const added = more.filter((name, index) => !known.includes(name) && more.indexOf(name) === index);
+  return added.length > 0 ? [...known, ...added] : known;
 }
 
 /** Repeats and escalations of routes, each output once, by the first route that has it. */
@@ -272,25 +290,37 @@ function requireRoom({ told }: DeviceAlerts): void {
   told.delete(over[0]);
 }
 
-/** The plain part of an alarm: nobody has checked what else stands in one that comes from elsewhere. */
+/**
+ * The plain part of an alarm: nobody has checked what else stands in one that comes from elsewhere. One by one, for in a
+ * storm most of the time would go into looking properties up by name.
+ */
 function copyOf(alarm: Alarm): Alarm {
-  const copy: Record<string, unknown> = {};
-  for (const name of TEXTS) {
-    const text = alarm[name];
-    if (typeof text === "string") copy[name] = text.slice(0, MAX_TEXT);
-  }
-  for (const name of NUMBERS) if (Number.isFinite(alarm[name])) copy[name] = alarm[name];
-  return copy as unknown as Alarm;
+  const { deviceId, condition, severity, state } = alarm;
+  const copy: Alarm = { alarmId: alarm.alarmId.slice(0, MAX_TEXT), deviceId, condition, severity, state };
+  if (isText(alarm.change)) copy.change = alarm.change;
+  if (isText(alarm.unit)) copy.unit = alarm.unit.slice(0, MAX_TEXT);
+  if (isText(alarm.metric)) copy.metric = alarm.metric.slice(0, MAX_TEXT);
+  if (isText(alarm.advice)) copy.advice = alarm.advice.slice(0, MAX_TEXT);
+  if (isText(alarm.name)) copy.name = alarm.name.slice(0, MAX_TEXT);
+  if (isText(alarm.location)) copy.location = alarm.location.slice(0, MAX_TEXT);
+  if (isText(alarm.by)) copy.by = alarm.by.slice(0, MAX_TEXT);
+  if (isNumber(alarm.timestamp)) copy.timestamp = alarm.timestamp;
+  if (isNumber(alarm.value)) copy.value = alarm.value;
+  if (isNumber(alarm.limit)) copy.limit = alarm.limit;
+  if (isNumber(alarm.raisedAt)) copy.raisedAt = alarm.raisedAt;
+  if (isNumber(alarm.acknowledgedAt)) copy.acknowledgedAt = alarm.acknowledgedAt;
+  if (isNumber(alarm.clearedAt)) copy.clearedAt = alarm.clearedAt;
+  if (isNumber(alarm.count)) copy.count = alarm.count;
+  return copy;
 }
 
-const TEXTS = [
-  ...["alarmId", "deviceId", "condition", "severity", "state", "change"],
-  ...["unit", "metric", "advice", "name", "location", "by"],
-] as readonly (keyof Alarm)[];
+function isText(value: unknown): value is string {
+  return typeof value === "string";
+}
 
-const NUMBERS = [
-  ...["timestamp", "value", "limit", "raisedAt", "acknowledgedAt", "clearedAt", "count"],
-] as readonly (keyof Alarm)[];
+function isNumber(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value);
+}
 
 function copyOfTold(told: ToldAlarm): ToldAlarm {
   const { alarm, outputs, reminders } = told;

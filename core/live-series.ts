@@ -102,13 +102,21 @@ export class LiveSeries {
       const value = metrics[name] as number;
       const own = metricVerdict(verdicts, name);
       kept.unit = units?.[name] ?? kept.unit;
-      const mark = own?.isAnomaly ? value : undefined;
-      kept.points.push(timestamp, [value, features?.[name]?.mean, own?.lower, own?.upper, mark]);
+      const { points } = kept;
+      if (!points.add(timestamp)) continue;
+      points.set(0, value);
+      points.set(1, features?.[name]?.mean);
+      points.set(2, own?.lower);
+      points.set(3, own?.upper);
+      points.set(4, own?.isAnomaly ? value : undefined);
     }
-    if (health) this.#health.points.push(timestamp, [health.score]);
-    if (verdict) {
+    if (health && this.#health.points.add(timestamp)) this.#health.points.set(0, health.score);
+    if (verdict && this.#score.points.add(timestamp)) {
       const score = Math.min(Math.abs(verdict.score), SCORE_LIMIT * verdict.threshold);
-      this.#score.points.push(timestamp, [score, verdict.threshold, verdict.isAnomaly ? score : undefined]);
+      const { points } = this.#score;
+      points.set(0, score);
+      points.set(1, verdict.threshold);
+      points.set(2, verdict.isAnomaly ? score : undefined);
     }
   }
 
@@ -218,7 +226,9 @@ class Points {
   #times = new Float64Array(16);
   /** A value of each line, row after row: one array, for each costs some 200 bytes besides its content. */
   #values: Float32Array;
-  #start = 0;
+  /** The last row, from which the others go back. */
+  #row = -1;
+  #latest = -Infinity;
   #length = 0;
   #count = 0;
 
@@ -238,19 +248,21 @@ class Points {
     return this.#count;
   }
 
-  push(time: number, values: readonly unknown[]): void {
-    if (this.#length > 0 && time <= (this.#times[this.#index(this.#length - 1)] as number)) return;
-    if (this.#length === this.#times.length && this.#length < this.#capacity) this.#grow();
-    if (this.#length === this.#times.length) this.#start = (this.#start + 1) % this.#length;
-    else this.#length++;
+  /** Begins a row, whose values are then to be set; false if it is not later than the last one. */
+  add(time: number): boolean {
+    if (time <= this.#latest) return false;
+    this.#latest = time;
     this.#count++;
-    const index = this.#index(this.#length - 1);
-    this.#times[index] = time;
-    const first = index * this.#lines;
-    for (let line = 0; line < this.#lines; line++) {
-      const value = values[line];
-      this.#values[first + line] = typeof value === "number" ? value : Number.NaN;
-    }
+    if (this.#length === this.#times.length && this.#length < this.#capacity) this.#grow();
+    this.#row = this.#row + 1 === this.#times.length ? 0 : this.#row + 1;
+    if (this.#length < this.#times.length) this.#length++;
+    this.#times[this.#row] = time;
+    return true;
+  }
+
+  /** Sets the value of a line in the last row; what is no number is none. */
+  set(line: number, value: unknown): void {
+    this.#values[this.#row * this.#lines + line] = typeof value === "number" ? value : Number.NaN;
   }
 
   times(from: number): number[] {
@@ -265,8 +277,10 @@ class Points {
     });
   }
 
+  /** Where a row stands, 0 being the oldest. */
   #index(row: number): number {
-    return (this.#start + row) % this.#times.length;
+    const size = this.#times.length;
+    return (this.#row + size - this.#length + 1 + row) % size;
   }
 
   /** Only while nothing has made room yet, so that the rows stand in their order. */

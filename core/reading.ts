@@ -93,6 +93,17 @@ export function toReadings(
   return readings.length > 0 ? readings : undefined;
 }
 
+/**
+ * The Reading in a payload that can be taken as it is: a Reading, or a finite number of the device that `topic` names.
+ * Undefined for anything else, which may still be one for `toReadings`.
+ */
+export function plainReading(payload: unknown, { topic, now }: Source): Reading | undefined {
+  if (typeof payload !== "number") return isReading(payload) ? payload : undefined;
+  const deviceId = deviceName(topic);
+  if (deviceId === undefined || !Number.isFinite(payload)) return undefined;
+  return { deviceId, timestamp: now, metrics: { value: payload } };
+}
+
 function toReading(
   content: unknown,
   payload: unknown,

@@ -50,9 +50,7 @@ export class AlignedWindows implements Windows {
     const index = calendar.indexOf(timestamp);
     const isBehind = timestamp < watermark;
     if (isBehind && this.#endOf(index) <= horizon) return false;
-    const slice = this.#slices.get(index) ?? new WindowSummary(this.#plan.summary);
-    slice.push(reading, accepts);
-    this.#slices.set(index, slice);
+    this.#slice(index).push(reading, accepts);
     if (index > this.#last) this.#last = index;
     if (!isBehind || horizon === watermark) return true;
     for (let first = index - slices + 1; first <= index; first++) {
@@ -79,6 +77,15 @@ export class AlignedWindows implements Windows {
 
   toJSON(): AlignedState {
     return Array.from(this.#slices, ([index, summary]) => [index, summary.toJSON()]);
+  }
+
+  #slice(index: number): WindowSummary {
+    let slice = this.#slices.get(index);
+    if (slice === undefined) {
+      slice = new WindowSummary(this.#plan.summary);
+      this.#slices.set(index, slice);
+    }
+    return slice;
   }
 
   #endOf(first: number): number {

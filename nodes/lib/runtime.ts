@@ -5,7 +5,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { inspect } from "node:util";
 import type { Node, NodeAPI, NodeDef, NodeMessage, NodeStatus } from "node-red";
-import { contentOf, type Format, type Refuse, type Take, toReadings } from "../../core/reading.ts";
+import { contentOf, type Format, plainReading, type Refuse, type Take, toReadings } from "../../core/reading.ts";
 import type { Reading } from "../../core/types.ts";
 import { type ConfigHandle, configHandle } from "./config-node.ts";
 import { type DeviceEntry, DeviceTable } from "./device-table.ts";
@@ -260,29 +260,30 @@ class Runner<O extends Options, S> implements Host<O, S> {
   // --- messages
 
   #input(message: Message, send: Send, done: Done): void {
-    // Node-RED copies a message for its Catch and Complete nodes and fails with one that is nested thousands deep.
-    const end: Done = (error) => {
-      try {
-        done(error);
-      } catch (failure) {
-        this.node.error(asError(failure));
-      }
-    };
-    if (this.#waiting) this.#waiting.push(() => this.#take(message, send, end));
-    else this.#take(message, send, end);
+    if (this.#waiting) this.#waiting.push(() => this.#take(message, send, done));
+    else this.#take(message, send, done);
   }
 
-  #take(message: Message, send: Send, end: Done): void {
+  #take(message: Message, send: Send, done: Done): void {
     try {
       const result = this.#handle(message, send);
-      if (!(result instanceof Promise)) end();
+      if (!(result instanceof Promise)) this.#end(done);
       else
         result.then(
-          () => end(),
-          (error) => end(asError(error)),
+          () => this.#end(done),
+          (error) => this.#end(done, asError(error)),
         );
     } catch (error) {
-      end(asError(error));
+      this.#end(done, asError(error));
+    }
+  }
+
+  #end(done: Done, error?: Error): void {
+    // Node-RED copies a message for its Catch and Complete nodes and fails with one that is nested thousands deep.
+    try {
+      done(error);
+    } catch (failure) {
+      this.node.error(asError(failure));
     }
   }
 
@@ -297,8 +298,13 @@ class Runner<O extends Options, S> implements Host<O, S> {
 
   /** Analyses the readings of a message and sends them on in it. */
   #analyse(message: Message, send: Send): void {
-    const { payload } = message;
+    const { payload, topic } = message;
     const now = Date.now();
+    const plain = this.#behaviour.format ? undefined : plainReading(payload, { topic, now });
+    if (plain && !this.#hasDeadLetters) {
+      this.#analysePlain(plain, message, send, now);
+      return;
+    }
     const refused: Refused[] = [];
     const selected: Reading[] = [];
     const readings = this.#readings(
@@ -329,10 +335,25 @@ class Runner<O extends Options, S> implements Host<O, S> {
     }
   }
 
+  /** The short way of what comes most: one reading that needs no conversion. */
+  #analysePlain(reading: Reading, message: Message, send: Send, now: number): void {
+    let isSelected: boolean;
+    try {
+      isSelected = this.#analyseOne(reading, now);
+    } catch (error) {
+      this.#refusedCount++;
+      this.changed();
+      throw asError(error);
+    }
+    message.payload = reading;
+    send(isSelected ? [message, message] : message);
+  }
+
   /** Takes readings and events, in their order. */
   #absorb(message: Message): void {
     const { takeEvent, format } = this.#behaviour;
     const { payload, topic } = message;
+    if (this.#absorbPlain(message)) return;
     const content = contentOf(payload);
     const elements = Array.isArray(content) && content.length > 0 ? content : [content];
     const isArray = elements === content;
@@ -362,6 +383,24 @@ class Runner<O extends Options, S> implements Host<O, S> {
     } as NodeMessage);
   }
 
+  /** The short way of what comes most: one event, or one reading that needs no conversion. False for anything else. */
+  #absorbPlain(message: Message): boolean {
+    const { takeEvent, format } = this.#behaviour;
+    const { payload, topic } = message;
+    if (typeof payload === "string" || Array.isArray(payload) || payload instanceof Uint8Array) return false;
+    try {
+      if (takeEvent?.(payload, message)) return true;
+      const now = Date.now();
+      const reading = format ? undefined : plainReading(payload, { topic, now });
+      if (reading) this.#analyseOne(reading, now);
+      return reading !== undefined;
+    } catch (error) {
+      this.#refusedCount++;
+      this.changed();
+      throw asError(error);
+    }
+  }
+
   #readings(message: Message, now: number, refuse: Refuse, take: Take): Reading | Reading[] | undefined {
     try {
       const format = this.#behaviour.format?.(message);
@@ -374,9 +413,10 @@ class Runner<O extends Options, S> implements Host<O, S> {
 
   #analyseOne(reading: Reading, now: number): boolean {
     const { analyse, state, keyOf } = this.#behaviour;
+    if (!state) return analyse?.(reading, undefined as S) ?? false;
     const deviceId = keyOf ? keyOf(reading) : reading.deviceId;
     let entry = this.devices.get(deviceId);
-    if (entry === undefined && state) {
+    if (entry === undefined) {
       // A device whose first reading is refused does not stay.
       entry = this.#addDevice(deviceId, state.create(), now);
       try {
@@ -386,8 +426,8 @@ class Runner<O extends Options, S> implements Host<O, S> {
         throw error;
       }
     }
-    const isSelected = analyse?.(reading, entry?.state as S) ?? false;
-    if (entry) this.#hear(entry, now);
+    const isSelected = analyse?.(reading, entry.state) ?? false;
+    this.#hear(entry, now);
     return isSelected;
   }
 

@@ -105,6 +105,8 @@ export class Editor {
     await mouse.down();
     await mouse.move(canvas.x + to.x, canvas.y + to.y, { steps: 8 });
     await mouse.up();
+    // The workspace is drawn with the next frame.
+    await this.page.locator(".red-ui-flow-node-group").nth(before.length).waitFor();
     const [id, ...others] = (await this.#nodeIds()).filter((each) => !before.includes(each));
     if (id === undefined || others.length > 0) throw new Error(`${type}: not one node was added by dragging it in`);
     return id;
