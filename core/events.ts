@@ -1,6 +1,7 @@
-/** What travels beside readings, told apart by its shape: status events, alarms and results of windows. */
+/** What travels beside readings, told apart by its shape: statuses, alarms, windows, lines about commands, audit entries. */
+import type { CommandLine } from "./device-commands.ts";
 import { MAX_NAME_LENGTH } from "./limits.ts";
-import type { Alarm, StatusEvent, WindowResult } from "./types.ts";
+import type { Alarm, AuditEntry, StatusEvent, WindowResult } from "./types.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -31,10 +32,22 @@ export function isAlarm(value: unknown): value is Alarm {
   return SEVERITIES.includes(value.severity) && ALARM_STATES.includes(value.state);
 }
 
+/** True for a CommandLine. */
+export function isCommandLine(value: unknown): value is CommandLine {
+  if (!isRecord(value) || typeof value.outcome !== "string" || typeof value.commandId !== "string") return false;
+  return isName(value.deviceId) && isName(value.command) && Number.isFinite(value.timestamp);
+}
+
 /** True for a WindowResult. */
 export function isWindowResult(value: unknown): value is WindowResult {
   if (!isRecord(value) || !isName(value.group) || !isRecord(value.metrics)) return false;
   return Number.isFinite(value.windowStart) && Number.isFinite(value.windowEnd);
+}
+
+/** True for an entry of an audit trail. */
+export function isAuditEntry(value: unknown): value is AuditEntry {
+  if (!isRecord(value) || !isName(value.action ?? value.command) || !isName(value.outcome)) return false;
+  return Number.isFinite(value.timestamp) && (value.deviceId === undefined || isName(value.deviceId));
 }
 
 function isName(value: unknown): boolean {

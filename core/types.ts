@@ -76,6 +76,8 @@ export interface HealthContributor {
   /** What broke the limit: the value, or by how much it fell. */
   value: number;
   limit: number;
+  /** Of both, if the reading says it. */
+  unit?: string;
 }
 
 /** Whether a device is heard of. The device `*` stands for the connection to all of them. */
@@ -199,6 +201,30 @@ export interface Alarm {
   by?: string;
   /** How often it was raised. */
   count?: number;
+}
+
+/** What somebody did or tried: an entry of the audit trail, or of device-command's journal, which says `command`. */
+export interface AuditEntry {
+  /** ms since 1970. */
+  timestamp: number;
+  /** What was done, such as `login`; the command, where it was one to a device. */
+  action?: string;
+  command?: string;
+  /** What came of it. */
+  outcome: string;
+  /** Who, and from where. */
+  by?: string;
+  role?: string;
+  from?: string;
+  deviceId?: string;
+  /** On what else, and how. */
+  target?: string;
+  detail?: string;
+  arguments?: Record<string, unknown>;
+  commandId?: string;
+  /** Why it was not done. */
+  reason?: string;
+  error?: string;
 }
 
 /** Ground truth of a simulated device. */

@@ -64,7 +64,10 @@ export interface RowOptions {
   signal?: AbortSignal;
 }
 
-/** What can be computed of a field over a while. `stdev` is the sample deviation. Texts are only counted. */
+/**
+ * What can be computed of a field over a while. `stdev` is the sample deviation; of several values at one instant, the
+ * greatest is `first` and `last`. Texts are only counted.
+ */
 export const AGGREGATES = ["count", "mean", "min", "max", "sum", "stdev", "first", "last"] as const;
 
 export type AggregateFunction = (typeof AGGREGATES)[number];
