@@ -1,4 +1,5 @@
 // Makes a checkout ready to run: installs its packages, builds dist/, and with --servers installs what the tests need.
+// With --packages it leaves dist/ as it is, which an application that runs is using.
 // Plain JavaScript without a dependency: it runs before anything is installed, on any Node from 18.
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
@@ -8,8 +9,8 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const modules = join(root, "node_modules");
 
-/** Debian packages of the servers that the tests run against, by the program that each brings. */
-const SERVERS = { influxd: "influxdb", mosquitto: "mosquitto", chromium: "chromium" };
+/** Debian packages of what the tests run against, by the program that each brings. */
+const SERVERS = { influxd: "influxdb", mosquitto: "mosquitto", chromium: "chromium", strace: "strace" };
 
 /** Programs of the system alone: npm must not run from the folder that it is about to replace. */
 const systemPath = (process.env.PATH ?? "")
@@ -65,4 +66,4 @@ if (!packagesAreCurrent()) {
   run("Installing the packages failed (npm ci)", "npm", ["ci", "--include=dev", "--no-audit", "--no-fund"]);
 }
 if (process.argv.includes("--servers")) installServers();
-run("The build failed", join(modules, ".bin", "node"), ["scripts/build.ts"]);
+if (!process.argv.includes("--packages")) run("The build failed", join(modules, ".bin", "node"), ["scripts/build.ts"]);
