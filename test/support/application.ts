@@ -5,6 +5,7 @@ import type { FlowNode } from "../../app/flow-files.ts";
 import type { Child } from "./child.ts";
 import { startChild } from "./child.ts";
 import { newFolder } from "./folders.ts";
+import { ADMIN, logIn, type Session } from "./session.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -25,6 +26,8 @@ export interface Application extends Child {
   /** Address of the broker that it uses. */
   mqttUrl: string;
   userDir: string;
+  /** Somebody who has logged in as administrator, the first time that it is asked for. */
+  admin(): Promise<Session>;
   /** The flow that it runs, and its revision. */
   flow(): Promise<{ rev: string; flows: FlowNode[] }>;
   /** Deploys a flow as the editor does. */
@@ -33,9 +36,20 @@ export interface Application extends Child {
 
 /** Environment that would change what the application does. */
 const NEUTRAL = {
+  ADMIN_PASSWORD: ADMIN.password,
+  SESSION_HOURS: "",
+  HOST: "",
+  TLS_CERT: "",
+  TLS_KEY: "",
+  MQTT_USERS: "",
   MQTT_URL: "",
   MQTT_USER: "",
   MQTT_PASSWORD: "",
+  INFLUX_URL: "",
+  INFLUX_DATABASE: "",
+  INFLUX_USER: "",
+  INFLUX_PASSWORD: "",
+  INFLUX_TOKEN: "",
   PLANT_NAME: "",
   INIT_CWD: "",
   NODE_EXTRA_CA_CERTS: "",
@@ -66,29 +80,31 @@ export async function startApplication(options: ApplicationOptions = {}): Promis
   const userDir = options.userDir ?? newFolder();
   const ports = options.env?.MQTT_URL ? ["--port", "0"] : ["--port", "0", "--mqtt-port", "0"];
   const child = await launch({ ...options, args: [...ports, "--user-dir", userDir, ...(options.args ?? [])] });
-  const [, url = ""] = await child.waitFor(/editor +(http:\S+)\/admin/, 30_000).catch(async (error) => {
+  const [, url = ""] = await child.waitFor(/editor +(https?:\S+)\/admin/, 30_000).catch(async (error) => {
     await child.stop("SIGKILL");
     throw error;
   });
   const [, mqttUrl = ""] = await child.waitFor(/MQTT broker +(\S+)/);
-  const api = { "Node-RED-API-Version": "v2", "Content-Type": "application/json" };
+  const headers = { "Node-RED-API-Version": "v2", "Content-Type": "application/json" };
+  let admin: Promise<Session> | undefined;
 
   const application: Application = {
     ...child,
     url,
     mqttUrl,
     userDir,
+    admin() {
+      admin ??= logIn(url);
+      return admin;
+    },
     async flow() {
-      const response = await fetch(`${url}/admin/flows`, { headers: api });
+      const response = await (await application.admin()).fetch("/admin/flows", { headers });
       return (await response.json()) as { rev: string; flows: FlowNode[] };
     },
     async deploy(flows) {
       const { rev } = await application.flow();
-      const response = await fetch(`${url}/admin/flows`, {
-        method: "POST",
-        headers: api,
-        body: JSON.stringify({ flows, rev }),
-      });
+      const body = JSON.stringify({ flows, rev });
+      const response = await (await application.admin()).fetch("/admin/flows", { method: "POST", headers, body });
       if (!response.ok) throw new Error(`deploy: ${response.status} ${await response.text()}`);
     },
   };

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { makeCertificates } from "./certificates.ts";
 import { startChild } from "./child.ts";
 import { newFolder } from "./folders.ts";
 import { freePort } from "./ports.ts";
@@ -63,16 +64,6 @@ export async function startMosquitto({ users, tls = false, port }: MosquittoOpti
     },
     [Symbol.asyncDispose]: child[Symbol.asyncDispose],
   };
-}
-
-/** An authority in `ca.pem`, and a certificate of it for `localhost` in `server.pem`. */
-function makeCertificates(folder: string): void {
-  const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: folder, stdio: "ignore" });
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-  openssl("req", "-x509", ...key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test authority");
-  const server = ["-keyout", "server.key", "-out", "server.pem", "-subj", "/CN=localhost"];
-  const authority = ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "subjectAltName=DNS:localhost"];
-  openssl("req", "-x509", ...key, ...server, ...authority);
 }
 
 /** True if somebody listens on the port. */
