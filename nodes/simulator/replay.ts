@@ -1,7 +1,7 @@
 /** The replay of a recording: when each of its readings goes, and with what time. */
 import type { Sent } from "../../core/simulator/transport.ts";
 import type { Reading } from "../../core/types.ts";
-import { Recording } from "./recording.ts";
+import { Recording } from "../lib/recording.ts";
 import type { Consumer } from "./simulation.ts";
 
 export interface ReplayOptions {
@@ -150,11 +150,11 @@ export class Replay {
     if (isOver && this.#pausedAt === undefined && Math.abs(error) > CLOCK_TOLERANCE) this.#start += error;
   }
 
-  readonly #refuse = (reason: string, isPartial: boolean): void => {
+  readonly #refuse = (line: number, reason: string, isPartial: boolean): void => {
     if (isPartial) this.partlyRefused++;
     else this.refused++;
     if (this.reason !== undefined) return;
-    this.reason = reason;
-    this.#firstRefused(reason);
+    this.reason = `line ${line}: ${reason}`;
+    this.#firstRefused(this.reason);
   };
 }
