@@ -77,6 +77,7 @@ export function describe<T extends { outputs?: number }>(
     ...(!isConfig && flowLabels),
     oneditprepare(this: EditedNode) {
       for (const [name, option] of entries) prepareField(this, `#${prefix}-${name}`, name, option);
+      showParts(this, $(isConfig ? "#node-config-dialog-edit-form" : "#dialog-form"), `#${prefix}`, options);
       // Here the editor looks for what becomes of the outputs.
       if (named) $("<input>", { type: "hidden", id: `${prefix}-outputs` }).appendTo("#dialog-form");
     },
@@ -147,6 +148,28 @@ function prepareField(node: EditedNode, selector: string, name: string, option: 
     if (option.choices && !isEnvironment(value)) useCheckList(node, field, name, option.choices);
   }
   if (reasonOf(node, option, value) !== undefined) field.closest("details").prop("open", true);
+}
+
+/**
+ * Shows each part of a form that is for some values of a choice, such as `data-for="engine=influxdb,embedded"`, while one of
+ * them is chosen; and as long as it is not known what is, or something in it is wrong.
+ */
+function showParts(node: EditedNode, form: JQuery, prefix: string, options: Options): void {
+  for (const part of form.find("[data-for]").toArray()) {
+    const [name = "", values = ""] = (part.dataset.for ?? "").split("=");
+    const choice = $(`${prefix}-${name}`);
+    const isWrong = () =>
+      Object.entries(options).some(([name, option]) => {
+        const field = $(part).find(`input${prefix}-${name}[type=text]`);
+        return field.length > 0 && reasonOf(node, option, field.val()) !== undefined;
+      });
+    const show = () => {
+      const chosen = String(choice.val());
+      $(part).toggle(values.split(",").includes(chosen) || !options[name]?.choices?.includes(chosen) || isWrong());
+    };
+    choice.on("change", show);
+    show();
+  }
 }
 
 /** A choice also shows what is none of its words, `${NAME}` or something wrong, so that Done does not lose it. */

@@ -13,6 +13,7 @@ import { type Options, parseAll, SettingError, type Settings } from "./options.t
 import { type Context, ContextStore, FileStore, Persistence, type ShardStore } from "./persistence.ts";
 import { credentialsOf, type RawConfig, rawSettings } from "./raw-settings.ts";
 import type { Registry } from "./registry.ts";
+import { announce } from "./running.ts";
 import { removeAbandoned, stateFolder } from "./state-folders.ts";
 import { StatusLine } from "./status.ts";
 import { serveElements } from "./web-elements.ts";
@@ -99,6 +100,11 @@ export interface Behaviour<S> {
    * `analyse`. Throws, with the state as before, if it can't.
    */
   takeEvent?(payload: unknown, message: Message): boolean;
+  /**
+   * Of a sink: called once a message has been taken, which is done when the promise is fulfilled. What it throws refuses
+   * the message as a whole.
+   */
+  accepted?(): Promise<void>;
   /** What is known of the format of a message's readings. Throws if the message can't be taken. */
   format?(message: Message): Format;
   /** True if output 2 takes what is refused, as `{ reason, payload }`. Where nothing is wired to it, it is an error. */
@@ -110,6 +116,8 @@ export interface Behaviour<S> {
   refuseCommand?(command: string, args: unknown, message: Message, send: Send): void | Promise<void>;
   /** The present status; without it, the number of devices. */
   status?(): NodeStatus;
+  /** The status while a configuration node that is used reports a problem; without one, a red ring with the reason. */
+  problemStatus?(): NodeStatus | undefined;
   /** Called once the state of a former run is back, before the first message. */
   ready?(): void;
   close?(): void | Promise<void>;
@@ -133,6 +141,7 @@ export function define<O extends Options, S = undefined>(
   return (RED) => {
     tidyOnceStarted(RED);
     serveElements(RED);
+    announce(RED);
     RED.nodes.registerType(
       type,
       function (this: Node, config: NodeDef & RawConfig) {
@@ -350,10 +359,10 @@ class Runner<O extends Options, S> implements Host<O, S> {
   }
 
   /** Takes readings and events, in their order. */
-  #absorb(message: Message): void {
-    const { takeEvent, format } = this.#behaviour;
+  #absorb(message: Message): void | Promise<void> {
+    const { takeEvent, format, accepted } = this.#behaviour;
     const { payload, topic } = message;
-    if (this.#absorbPlain(message)) return;
+    if (this.#absorbPlain(message)) return accepted?.();
     const content = contentOf(payload);
     const elements = Array.isArray(content) && content.length > 0 ? content : [content];
     const isArray = elements === content;
@@ -373,14 +382,17 @@ class Runner<O extends Options, S> implements Host<O, S> {
         refuse(asError(error).message, element, false);
       }
     }
-    if (refused.length === 0) return;
+    if (refused.length === 0) return accepted?.();
     this.#refusedCount += refused.length;
     this.changed();
     if (taken === 0) throw new Error(refusal(refused, 0));
-    this.node.error(refusal(refused, taken), {
-      ...message,
-      payload: isArray ? refused.map((each) => each.payload) : payload,
-    } as NodeMessage);
+    const report = () =>
+      this.node.error(refusal(refused, taken), {
+        ...message,
+        payload: isArray ? refused.map((each) => each.payload) : payload,
+      } as NodeMessage);
+    if (accepted) return accepted().then(report);
+    report();
   }
 
   /** The short way of what comes most: one event, or one reading that needs no conversion. False for anything else. */
@@ -619,7 +631,9 @@ class Runner<O extends Options, S> implements Host<O, S> {
 
   #status(): NodeStatus {
     const problem = this.#handles.find((handle) => handle.problem !== undefined)?.problem;
-    if (problem !== undefined) return { fill: "red", shape: "ring", text: problem };
+    if (problem !== undefined) {
+      return this.#behaviour.problemStatus?.() ?? { fill: "red", shape: "ring", text: problem };
+    }
     if (this.#saveProblem !== undefined)
       return { fill: "yellow", shape: "ring", text: this.translate("status.unsaved") };
     if (this.#behaviour.status) return this.#behaviour.status();

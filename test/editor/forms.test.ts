@@ -1,5 +1,6 @@
 /** Every registered node as it shows in the editor: palette, form, reasons of wrong values, help, both themes. */
 import { strict as assert } from "node:assert";
+import type { Locator } from "playwright-core";
 import type { Option, Options } from "../../nodes/lib/options.ts";
 import { Editor, textOf } from "./editor.ts";
 import { faintTexts, layoutProblems } from "./look.ts";
@@ -61,6 +62,14 @@ describe("in the editor", function () {
           await editor.leave();
         });
 
+      /** Has the form show a field that is there for some values of a choice only. */
+      const reveal = async (field: Locator) => {
+        const part = field.locator("xpath=ancestor::*[@data-for]");
+        if ((await part.count()) === 0 || (await part.isVisible())) return;
+        const [choice = "", values = ""] = ((await part.getAttribute("data-for")) ?? "").split("=");
+        await editor.choose(choice, values.split(",")[0] ?? "");
+      };
+
       it("is added, and its form shows every option with its default, nothing cut or out of place", async () => {
         id = await editor.dragIn(user?.type ?? type, { x: 200, y: 60 + 80 * index });
         await open();
@@ -70,6 +79,7 @@ describe("in the editor", function () {
           const field = option.kind === "table" ? editor.table(name) : editor.field(name);
           // Of a check list, Node-RED hides the field and shows its typed input instead.
           const typedInput = field.locator("+ .red-ui-typedInput-container");
+          await reveal(field);
           assert.ok((await field.isVisible()) || (await typedInput.isVisible()), name);
           if (option.kind === "table") continue;
           assert.notEqual(await textOf(editor.label(name)), "", name);
@@ -86,6 +96,7 @@ describe("in the editor", function () {
           const labels: string[] = [];
           await open();
           for (const name of numbers) {
+            await reveal(editor.field(name));
             await editor.type(editor.field(name), "x");
             assert.ok(await editor.isWrong(editor.field(name)), name);
             labels.push(await textOf(editor.label(name)));

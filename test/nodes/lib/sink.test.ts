@@ -119,6 +119,65 @@ describe("a node in which readings end", () => {
     assert.deepEqual(await told(), { total: 0, rings: { R1: 2, R2: 1 } });
   });
 
+  describe("and are accepted later", () => {
+    let accept: (() => void) | undefined;
+    let refuse: ((error: Error) => void) | undefined;
+    let calls = 0;
+
+    const vault = define("vault", { name: text("") }, () => ({
+      isSink: true,
+      analyse: () => false,
+      accepted() {
+        calls++;
+        return new Promise<void>((resolve, reject) => {
+          accept = resolve;
+          refuse = reject;
+        });
+      },
+    }));
+
+    beforeEach(async () => {
+      calls = 0;
+      node = await startNode(vault, { type: "vault" });
+    });
+
+    const settled = () => wait(0);
+
+    it("completes a message, and reports what it refuses of it, once the rest is accepted", async () => {
+      node.send({ payload: [reading("R1"), "x"] });
+      await settled();
+      assert.deepEqual([node.completed().length, node.caught().length], [0, 0]);
+      accept?.();
+      await settled();
+      assert.deepEqual([node.completed().length, node.caught()[0]?.payload], [1, ["x"]]);
+      assert.equal(calls, 1);
+    });
+
+    it("completes a message with one reading once that is accepted", async () => {
+      node.send({ payload: reading("R1") });
+      await settled();
+      assert.deepEqual([node.completed().length, calls], [0, 1]);
+      accept?.();
+      await settled();
+      assert.equal(node.completed().length, 1);
+    });
+
+    it("gives a Catch node the whole message that is not accepted", async () => {
+      const payload = [reading("R1"), "x"];
+      node.send({ payload });
+      refuse?.(new Error("the vault is full"));
+      await settled();
+      assert.deepEqual(node.reasons(), ["the vault is full"]);
+      assert.deepEqual([node.completed().length, node.caught()[0]?.payload], [0, payload]);
+    });
+
+    it("is not asked to accept a message in which nothing is good", async () => {
+      node.send({ payload: "x" });
+      await settled();
+      assert.deepEqual([calls, node.reasons().length], [0, 1]);
+    });
+  });
+
   describe("and state beside that of its devices", () => {
     it("has it back after a restart, with the devices", async () => {
       await start();
