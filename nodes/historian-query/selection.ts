@@ -1,0 +1,64 @@
+/** Which points a question means: names with wildcards become those that there are. */
+import { QUALITY } from "../../core/history/readings.ts";
+import type { Catalogue, Measurement, Selection, Tag } from "../../core/history/types.ts";
+import { nameFilter } from "../../core/names.ts";
+import type { Historian } from "../lib/historian.ts";
+import type { HistoryQuery } from "./query.ts";
+
+/** The tags that tell points of a measurement apart. */
+export function tagsOf(measurement: Measurement): Tag[] {
+  if (measurement === "verdicts") return ["device", "location", "detector"];
+  if (measurement === "alarms") return ["device", "location", "condition", "change"];
+  if (measurement === "audit") return ["device", "condition", "change"];
+  return ["device", "location"];
+}
+
+/** The text fields of a measurement, which no catalogue holds. */
+const TEXT_FIELDS: Readonly<Partial<Record<Measurement, readonly string[]>>> = {
+  readings: [QUALITY],
+  health: ["status", "flags"],
+  alarms: ["alarmId", "severity", "state", "unit", "metric", "advice", "name", "by", "reason"],
+  status: ["status"],
+  audit: ["by", "role", "from", "target", "detail", "commandId", "reason"],
+};
+
+/**
+ * The points that a query means.
+ *
+ * @param fields which fields there are to choose from
+ * @returns undefined if it can mean none, as nothing has such a name
+ */
+export async function selectionOf(
+  historian: Historian,
+  query: Pick<HistoryQuery, "measurement" | "metrics" | "devices" | "locations" | "from" | "to">,
+  fields: "numbers" | "all" = "numbers",
+): Promise<(Selection & { fields: readonly string[] }) | undefined> {
+  const { measurement, metrics, devices, locations, from, to } = query;
+  let known: Catalogue | undefined;
+  const catalogue = async () => {
+    known ??= await historian.catalogue();
+    return known;
+  };
+  const texts = fields === "all" ? (TEXT_FIELDS[measurement] ?? []) : [];
+  const isListed = metrics.length > 0 && !metrics.some(isPattern);
+  const chosen = isListed ? metrics : meant(metrics, [...(await catalogue()).fields[measurement], ...texts]);
+  const tags: Partial<Record<"device" | "location", string[]>> = {};
+  for (const [tag, names] of [["device", devices] as const, ["location", locations] as const]) {
+    if (names.length > 0) tags[tag] = names.some(isPattern) ? meant(names, (await catalogue()).tags[tag]) : names;
+  }
+  if ([chosen, ...Object.values(tags)].some((names) => names.length === 0)) return undefined;
+  return { measurement, fields: [...new Set(chosen)], from, to, tags };
+}
+
+function isPattern(name: string): boolean {
+  return name.includes("*");
+}
+
+/** The names that there are and that are meant. A name with an asterisk that there is means itself. */
+function meant(names: readonly string[], known: readonly string[]): string[] {
+  const exact = new Set(known);
+  const literal = names.filter((name) => exact.has(name) || !isPattern(name));
+  const patterns = names.filter((name) => !literal.includes(name));
+  const isMeant = nameFilter(patterns) ?? (() => names.length === 0 || patterns.length > 0);
+  return [...new Set([...literal, ...known.filter(isMeant)])];
+}
