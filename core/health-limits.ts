@@ -73,6 +73,16 @@ export class HealthLimits {
     return this.#devices.has(deviceId);
   }
 
+  /** The limit that was set by command for the flag of a device, or without one for all devices. */
+  setFor(flag: string, deviceId?: string): number | undefined {
+    return deviceId === undefined ? this.#all.get(flag) : this.#devices.get(deviceId)?.set.get(flag);
+  }
+
+  /** True for the flag of a single rule. */
+  isSettable(flag: string): boolean {
+    return this.#rulesOf(flag) === 1;
+  }
+
   /** The limits in force for a device, in the order of the rules. */
   of(deviceId: string, listed?: ListedLimits): readonly number[] {
     const own = this.#devices.get(deviceId);

@@ -1,4 +1,4 @@
 import { describe } from "../lib/editor.ts";
 import { options } from "./options.ts";
 
-export default describe("health-score", "analytics", options, { inputs: 1, outputs: 2 });
+export default describe("health-score", "analytics", options, { inputs: 1, outputs: 3 });

@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import { HealthLimits } from "../../core/health-limits.ts";
 import { HealthScore } from "../../core/health-score.ts";
 import { SettingError } from "../lib/options.ts";
-import { define } from "../lib/runtime.ts";
+import { define, type Message, type Send } from "../lib/runtime.ts";
 import { options } from "./options.ts";
 
 export default define<typeof options, HealthScore>("health-score", options, (host) => {
@@ -42,8 +42,8 @@ export default define<typeof options, HealthScore>("health-score", options, (hos
     },
 
     commands: {
-      set(args) {
-        const { deviceId, flag, limit } = typeof args === "object" && args !== null ? (args as SetArguments) : {};
+      set(args, message, send) {
+        const { deviceId, flag, limit, by } = typeof args === "object" && args !== null ? (args as SetArguments) : {};
         if (deviceId !== undefined && !isKnown(deviceId)) throw new Error(`there is no device ${inspect(deviceId)}`);
         if (typeof flag !== "string") throw new Error(`flag is ${inspect(flag)}, it must be the flag of a rule`);
         if (limit !== null && !(typeof limit === "number" && Number.isFinite(limit))) {
@@ -52,6 +52,15 @@ export default define<typeof options, HealthScore>("health-score", options, (hos
         limits.set(flag, limit, deviceId);
         host.touch();
         host.changed();
+        answer(deviceId, message, send, by);
+      },
+
+      limits(args, message, send) {
+        const { deviceId } = typeof args === "object" && args !== null ? (args as SetArguments) : {};
+        if (deviceId !== undefined && typeof deviceId !== "string") {
+          throw new Error(`deviceId is ${inspect(deviceId)}, it must be the name of a device`);
+        }
+        answer(deviceId, message, send);
       },
     },
 
@@ -68,6 +77,18 @@ export default define<typeof options, HealthScore>("health-score", options, (hos
     },
   };
 
+  /** Says which limits are in force for a device, or for all that have none of their own. */
+  function answer(deviceId: string | undefined, message: Message, send: Send, by?: unknown): void {
+    const listed = deviceId === undefined ? undefined : registry?.get(deviceId)?.limits;
+    const inForce = limits.of(deviceId ?? "", listed);
+    const rows = rules.map(({ flag, metric, comparison, penalty }, index) => {
+      const own = limits.setFor(flag, deviceId);
+      const isSettable = limits.isSettable(flag);
+      return { flag, metric, comparison, penalty, limit: inForce[index], isSettable, isSet: own !== undefined };
+    });
+    send([null, null, { ...message, payload: { deviceId, limits: rows, by } }]);
+  }
+
   function isKnown(deviceId: unknown): deviceId is string {
     return typeof deviceId === "string" && (devices.get(deviceId) !== undefined || limits.has(deviceId));
   }
@@ -77,4 +98,5 @@ interface SetArguments {
   deviceId?: unknown;
   flag?: unknown;
   limit?: unknown;
+  by?: unknown;
 }

@@ -272,7 +272,7 @@ describe("fleet-status", () => {
     it("refuses others", async () => {
       await start();
       node.send({ command: "list" });
-      assert.equal(node.reasons()[0], "unknown command 'list': this node takes status, reset");
+      assert.equal(node.reasons()[0], "unknown command 'list': this node takes status, watch, alarms, leave, reset");
     });
   });
 
@@ -303,6 +303,186 @@ describe("fleet-status", () => {
       await node.stop();
       await startOnFiles();
       assert.deepEqual([last().devices, last().figures.totalReadings], [[], 0]);
+    });
+  });
+
+  describe("with pages", () => {
+    interface Told {
+      timestamp: number;
+      isWhole: boolean;
+      devices: {
+        deviceId: string;
+        health?: number;
+        metrics: object;
+        units?: object;
+        isUnlisted?: true;
+        isUnheard?: true;
+      }[];
+      device?: {
+        isKnown: boolean;
+        metrics: { name: string; unit?: string; features?: object; verdict?: object }[];
+        alarms: { alarmId: string }[];
+        lines: object[];
+      };
+      alarms: { deviceId: string; alarms: { alarmId: string; state: string }[] }[];
+      lines: { timestamp: number }[];
+    }
+    const watch = (socketid: string, payload: object = {}) => node.send({ command: "watch", socketid, payload });
+    const told = (socketid: string) =>
+      node
+        .output(2)
+        .filter((message) => message.socketid === socketid)
+        .map(({ payload }) => payload as Told);
+    const last = (socketid: string) => told(socketid).at(-1) as Told;
+    const pass = (seconds = 1) => mock.timers.tick(seconds * SECOND);
+    const ids = (list: { deviceId: string }[] = []) => list.map(({ deviceId }) => deviceId);
+
+    beforeEach(() => start({}, { outputs: 2 }));
+
+    it("gives one that watches all devices at once, then those that have changed", () => {
+      send([reading("P1", { units: { x: "bar" }, ...health("warning", 60) }), reading("P2")]);
+      watch("a");
+      assert.deepEqual([last("a").isWhole, ids(last("a").devices)], [true, ["P1", "P2"]]);
+      const { health: score, units } = last("a").devices[0] ?? {};
+      assert.deepEqual([score, units], [60, { x: "bar" }]);
+      send(reading("P2"));
+      pass();
+      assert.deepEqual([last("a").isWhole, ids(last("a").devices)], [false, ["P2"]]);
+      pass();
+      assert.deepEqual(last("a"), { timestamp: START + 2 * SECOND, isWhole: false, devices: [] });
+      assert.equal(told("a").length, 3);
+    });
+
+    it("gives each the device that it has chosen in full, when something of it has changed", () => {
+      const features = { x: { mean: 2 } };
+      const judged = {
+        verdicts: {
+          z: {
+            detector: "z",
+            isAnomaly: true,
+            score: 4,
+            threshold: 3,
+            metrics: { x: { value: 1, expected: 0, score: 4, isAnomaly: true } },
+          },
+        },
+      };
+      send([reading("P1", { features, ...judged, units: { x: "bar" } }), reading("P2"), alarm("P1")]);
+      watch("a", { deviceId: "P1" });
+      watch("b", { deviceId: "P2" });
+      const { device } = last("a");
+      assert.deepEqual(device?.metrics, [
+        {
+          name: "x",
+          value: 1,
+          unit: "bar",
+          timestamp: START,
+          features: { mean: 2 },
+          verdict: { value: 1, expected: 0, score: 4, isAnomaly: true },
+        },
+      ]);
+      assert.deepEqual(
+        device?.alarms.map(({ alarmId }) => alarmId),
+        ["P1/hot oil"],
+      );
+      assert.deepEqual(last("b").device?.alarms, []);
+      send(reading("P2"));
+      pass();
+      assert.equal(last("a").device, undefined);
+      assert.equal(last("b").device?.isKnown, true);
+    });
+
+    it("says of a device that nobody knows that it isn't known", () => {
+      watch("a", { deviceId: "P9" });
+      assert.equal(last("a").device?.isKnown, false);
+    });
+
+    it("gives the lines of the journal about the device, each once", () => {
+      const line = {
+        deviceId: "P1",
+        command: "restart",
+        commandId: "1",
+        outcome: "sent",
+        timestamp: START,
+        arguments: {},
+      };
+      watch("a", { deviceId: "P1" });
+      send([line, { ...alarm("P1"), change: "raised", timestamp: START }]);
+      send([line, { ...line, outcome: "done" }, { ...line, deviceId: "P2", commandId: "2" }]);
+      pass();
+      assert.equal(last("a").device?.lines.length, 3);
+      assert.deepEqual(node.caught(), []);
+    });
+
+    it("gives one that watches alarms all that are open, then those of a device on which one has changed", () => {
+      send([alarm("P1"), alarm("P2"), reading("P3")]);
+      watch("a", { view: "alarms" });
+      assert.deepEqual(ids(last("a").alarms), ["P1", "P2"]);
+      send([reading("P2"), { ...alarm("P1", "acknowledged"), change: "acknowledged", timestamp: START }]);
+      pass();
+      assert.deepEqual(
+        last("a").alarms.map(({ deviceId, alarms }) => [deviceId, alarms[0]?.state]),
+        [["P1", "acknowledged"]],
+      );
+      assert.equal(last("a").lines.length, 1);
+      send(alarm("P1", "normal"));
+      pass();
+      assert.deepEqual(last("a").alarms, [{ deviceId: "P1", alarms: [] }]);
+      assert.deepEqual(last("a").lines, []);
+    });
+
+    it("takes a list of alarms for all that are open", () => {
+      send([alarm("P1"), alarm("P2")]);
+      watch("a", { view: "alarms" });
+      node.send({ command: "alarms", payload: [alarm("P2"), alarm("P3")] });
+      pass();
+      assert.deepEqual(
+        last("a").alarms.map(({ deviceId, alarms }) => [deviceId, alarms.length]),
+        [
+          ["P1", 0],
+          ["P2", 1],
+          ["P3", 1],
+        ],
+      );
+      node.send({ command: "alarms", payload: [{ alarmId: "P1/hot oil" }] });
+      assert.deepEqual(node.reasons(), ["alarms takes the list of all open alarms"]);
+    });
+
+    it("shows alarms of the connection to all devices, which is no device", () => {
+      send(alarm("*"));
+      watch("a", { view: "alarms" });
+      watch("b");
+      assert.deepEqual(ids(last("a").alarms), ["*"]);
+      assert.deepEqual(last("b").devices, []);
+      send("", { topic: "plant/alarms/*/hot%20oil" });
+      pass();
+      assert.deepEqual(last("a").alarms, [{ deviceId: "*", alarms: [] }]);
+    });
+
+    it("gives all devices again when one is gone", () => {
+      send([reading("P1"), reading("P2")]);
+      watch("a");
+      node.send({ command: "reset", payload: { deviceId: "P1" } });
+      pass();
+      assert.deepEqual([last("a").isWhole, ids(last("a").devices)], [true, ["P2"]]);
+    });
+
+    it("takes a page for gone that says nothing for half a minute, or that leaves", () => {
+      watch("a");
+      watch("b");
+      pass(20);
+      watch("a", { renew: true });
+      node.send({ command: "leave", socketid: "b" });
+      const before = told("b").length;
+      pass(20);
+      assert.equal(told("b").length, before);
+      const renewed = told("a").length;
+      for (let second = 0; second < 20; second++) pass();
+      assert.equal(told("a").length - renewed, 10);
+    });
+
+    it("refuses a view that there isn't", () => {
+      watch("a", { view: "weather" });
+      assert.deepEqual(node.reasons(), ["view must be devices or alarms"]);
     });
   });
 

@@ -227,6 +227,65 @@ describe("health-score", () => {
     });
   });
 
+  describe("asked for its limits", () => {
+    interface Answer {
+      deviceId?: string;
+      by?: string;
+      limits: { flag: string; limit: number; isSet: boolean; isSettable: boolean }[];
+    }
+    const answers = () => node.output(3) as unknown as { socketid?: string; payload: Answer }[];
+    const overheating = () => answers().map(({ payload }) => payload.limits.find(({ flag }) => flag === "overheating"));
+
+    it("says which are in force for a device, and which were set for it", async () => {
+      await start({}, { outputs: 3 });
+      send(HOT);
+      command("limits", { deviceId: "R1" });
+      command("set", { flag: "overheating", limit: 85 });
+      command("set", { deviceId: "R1", flag: "overheating", limit: 90, by: "Kim" });
+      command("limits");
+      assert.deepEqual(
+        answers().map(({ payload }) => [payload.deviceId, payload.by]),
+        [
+          ["R1", undefined],
+          [undefined, undefined],
+          ["R1", "Kim"],
+          [undefined, undefined],
+        ],
+      );
+      assert.deepEqual(
+        overheating().map((row) => [row?.limit, row?.isSet]),
+        [
+          [75, false],
+          [85, true],
+          [90, true],
+          [85, true],
+        ],
+      );
+    });
+
+    it("answers in the message that asks", async () => {
+      await start({}, { outputs: 3 });
+      node.send({ command: "limits", socketid: "k3V" });
+      assert.equal(answers()[0]?.socketid, "k3V");
+    });
+
+    it("says of the levels of one flag that they cannot be set", async () => {
+      const level = { flag: "fast", metric: "speed", comparison: ">", limit: 3, penalty: 20 };
+      await start({ rules: [level, { ...level, limit: 5 }] }, { outputs: 3 });
+      command("limits");
+      assert.deepEqual(
+        answers()[0]?.payload.limits.map(({ isSettable }) => isSettable),
+        [false, false],
+      );
+    });
+
+    it("refuses what is no device", async () => {
+      await start({}, { outputs: 3 });
+      command("limits", { deviceId: 5 });
+      assert.deepEqual(node.reasons(), ["deviceId is 5, it must be the name of a device"]);
+    });
+  });
+
   it("goes on after a restart as if there had been none", async () => {
     await startOnFiles();
     send([HOT, { ...WELL, deviceId: "R2", battery: 90 }]);

@@ -1,0 +1,61 @@
+/** Alarms and the lines of their journal in words. */
+import type { JournalLine } from "../core/journal.ts";
+import type { Alarm, AlarmChange, AlarmState } from "../core/types.ts";
+import { duration, h, withUnit } from "./parts.ts";
+
+const STATES: Record<AlarmState, string> = {
+  normal: "back to normal",
+  unacknowledged: "unacknowledged",
+  acknowledged: "acknowledged",
+  "returned-unacknowledged": "over, unacknowledged",
+  latched: "over, latched",
+};
+
+const CHANGES: Record<AlarmChange, string> = {
+  raised: "raised",
+  severity: "changed its severity",
+  returned: "back to normal",
+  acknowledged: "acknowledged",
+  reset: "reset",
+  shelved: "shelved",
+  unshelved: "no longer shelved",
+  suppressed: "suppressed",
+  unsuppressed: "no longer suppressed",
+  "out-of-service": "out of service",
+  "in-service": "in service again",
+};
+
+/** What people call a device; `*` is the connection to all of them. */
+export function deviceName({ deviceId, name }: { deviceId: string; name?: string }): string {
+  return name ?? (deviceId === "*" ? "All devices" : deviceId);
+}
+
+/** The state of an alarm, and what keeps it silent. */
+export function alarmState({ state, shelved, suppressed, outOfService }: Alarm, now: number): string {
+  const parts = [STATES[state]];
+  if (shelved) parts.push(shelved.until === undefined ? "shelved" : `shelved for ${duration(shelved.until - now)}`);
+  if (suppressed) parts.push("suppressed");
+  if (outOfService) parts.push("out of service");
+  return parts.join(", ");
+}
+
+/** What broke which limit, in parts that stay together. */
+export function alarmValue(alarm: Alarm): (Node | string)[] {
+  return valueParts(alarm).flatMap((part, index) => [index > 0 ? " " : "", h("span", { class: "together" }, part)]);
+}
+
+function valueParts({ value, limit, unit }: Alarm): string[] {
+  if (value === undefined) return [];
+  if (limit === undefined) return [withUnit(value, unit)];
+  return [`${withUnit(value, unit)},`, `limit ${withUnit(limit, unit)}`];
+}
+
+/** A line of the journal as a sentence. */
+export function lineText(line: JournalLine & { text?: unknown }): string {
+  if ("outcome" in line) return typeof line.text === "string" ? line.text : `${line.command}: ${line.outcome}`;
+  const { condition, severity, change, by, shelved } = line;
+  const value = change === "raised" || change === "severity" ? valueParts(line).join(" ") : "";
+  const reason = change === "shelved" && shelved?.reason ? `: ${shelved.reason}` : "";
+  const what = change === undefined ? "" : CHANGES[change];
+  return `${severity} ${condition} ${what}${by ? ` by ${by}` : ""}${value ? ` at ${value}` : ""}${reason}`;
+}
