@@ -27,7 +27,12 @@ async function buildRuntime(): Promise<void> {
     name.endsWith(".worker.ts"),
   );
   await build({
-    entryPoints: [...types.map((type) => `nodes/${type}/${type}.ts`), ...workers.map((name) => `nodes/${name}`)],
+    entryPoints: [
+      ...types.map((type) => `nodes/${type}/${type}.ts`),
+      ...workers.map((name) => `nodes/${name}`),
+      "app/login/login.ts",
+      "app/login/device-analytics.ts",
+    ],
     absWorkingDir: root,
     entryNames: "[name]",
     chunkNames: "shared-[hash]",
@@ -43,17 +48,19 @@ async function buildRuntime(): Promise<void> {
 
 async function buildElements(): Promise<void> {
   const licence = await read(join(root, "node_modules", "uplot"), "LICENSE");
-  await build({
-    entryPoints: [join(root, "elements", "device-analytics.ts")],
-    outfile: join(dist, "elements", "device-analytics.js"),
+  const pages = {
+    absWorkingDir: root,
+    outdir: "dist/elements",
     bundle: true,
     minify: true,
     format: "iife",
     target: "es2022",
     charset: "utf8",
     loader: { ".css": "text" },
-    banner: { js: `/*! With uPlot, https://github.com/leeoniya/uPlot\n\n${licence}*/` },
-  });
+  } as const;
+  const banner = { js: `/*! With uPlot, https://github.com/leeoniya/uPlot\n\n${licence}*/` };
+  await build({ ...pages, entryPoints: ["elements/device-analytics.ts"], banner });
+  await build({ ...pages, entryPoints: ["elements/session.ts"] });
 }
 
 async function buildEditorHalf(type: string): Promise<void> {
