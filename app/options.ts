@@ -1,7 +1,9 @@
 /** What the command line and the environment ask of the launcher. */
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { createSecureContext } from "node:tls";
 import { parseArgs } from "node:util";
+import { problemOf } from "./login/passwords.ts";
 
 /** A reason not to start, put so that the user can act on it in one line. */
 export class StartError extends Error {}
@@ -11,11 +13,22 @@ export type Mode = "start" | "edit";
 
 export interface Options {
   mode: Mode;
+  /** Address to listen on. */
+  host: string;
   port: number;
+  /** Certificate and key, in PEM; undefined for plain HTTP. */
+  tls: { cert: string; key: string } | undefined;
+  /** Of the user `admin`, made at the first start; a random one when undefined. */
+  adminPassword: string | undefined;
+  sessionHours: number;
   mqttPort: number;
+  /** File of the users of the embedded broker; undefined when it takes nobody but this machine. */
+  mqttUsers: string | undefined;
   userDir: string;
   /** A real broker's address, without user and password; undefined for the embedded one. */
   mqttUrl: string | undefined;
+  /** A real InfluxDB's address; undefined for the embedded historian. */
+  influxUrl: string | undefined;
   /** Replayed instead of simulating. */
   replay: { file: string; speed: number } | undefined;
   resetFlows: boolean;
@@ -37,9 +50,18 @@ export const help = `Usage: npm start -- [options]     runs the application
   --help
 
 Environment
+  ADMIN_PASSWORD   of the user admin, who is made at the first start; otherwise a random one
+                   is printed there. npm run users -- --help tells how to make more users
+  SESSION_HOURS    how long somebody stays logged in (12)
+  HOST             address to listen on: 0.0.0.0 or :: for all of this machine (127.0.0.1)
+  TLS_CERT, TLS_KEY  files of a certificate with its chain and of its key, in PEM, for HTTPS
+  MQTT_USERS       file of users, as mosquitto_passwd makes it: then the embedded broker, too,
+                   listens on HOST and lets in only them
   MQTT_URL         mqtt://, mqtts://, ws:// or wss:// address of your own broker, with
                    user:password@ or with MQTT_USER and MQTT_PASSWORD beside it
   NODE_EXTRA_CA_CERTS  file of the authority that signed the broker's certificate
+  INFLUX_URL       http:// or https:// address of an InfluxDB that keeps the history, with
+                   INFLUX_DATABASE (device_analytics), INFLUX_USER and INFLUX_PASSWORD, or INFLUX_TOKEN
   PLANT_NAME       first level of all MQTT topics (plant)
   SLACK_WEBHOOK_URL, TEAMS_WEBHOOK_URL, WEBHOOK_URL, SMS_GATEWAY_URL, MAIL_TO
                    where notifications go; README.md has them all
@@ -54,15 +76,24 @@ export function readOptions(mode: Mode, args: string[], env: NodeJS.ProcessEnv):
   if (values["mqtt-port"] !== undefined && env.MQTT_URL) {
     throw new StartError("--mqtt-port is for the embedded broker, and MQTT_URL names another: give one of them");
   }
+  if (env.MQTT_USERS && env.MQTT_URL) {
+    throw new StartError("MQTT_USERS is for the embedded broker, and MQTT_URL names another: give one of them");
+  }
   const folder = values["user-dir"] ? fromCaller(values["user-dir"], env) : join(root, ".device-analytics");
   const mqtt = env.MQTT_URL ? brokerAddress(env.MQTT_URL, env) : undefined;
   const replay = readReplay(values.replay, values.speed, env);
   return {
     mode,
+    host: env.HOST || "127.0.0.1",
     port: port("--port", values.port ?? "1880"),
+    tls: readTls(env),
+    adminPassword: adminPassword(env.ADMIN_PASSWORD),
+    sessionHours: sessionHours(env.SESSION_HOURS || "12"),
     mqttPort: port("--mqtt-port", values["mqtt-port"] ?? "1883"),
+    mqttUsers: env.MQTT_USERS ? fromCaller(env.MQTT_USERS, env) : undefined,
     userDir: mode === "edit" ? join(folder, "edit") : folder,
     mqttUrl: mqtt?.url,
+    influxUrl: env.INFLUX_URL ? influxAddress(env.INFLUX_URL) : undefined,
     replay,
     resetFlows: values["reset-flows"] ?? false,
     environment: {
@@ -96,7 +127,7 @@ function parse(args: string[]) {
 }
 
 /** A path as the caller means it: npm runs scripts in the package's folder, wherever it was called. */
-function fromCaller(path: string, env: NodeJS.ProcessEnv): string {
+export function fromCaller(path: string, env: NodeJS.ProcessEnv): string {
   return resolve(env.INIT_CWD ?? "", path);
 }
 
@@ -105,6 +136,39 @@ function port(option: string, text: string): number {
   if (!/^\d+$/.test(text) || number > 65535)
     throw new StartError(`${option} must be a number from 0 to 65535, not ${text}`);
   return number;
+}
+
+function readTls(env: NodeJS.ProcessEnv): Options["tls"] {
+  if (!env.TLS_CERT && !env.TLS_KEY) return undefined;
+  if (!env.TLS_CERT || !env.TLS_KEY) throw new StartError("TLS_CERT and TLS_KEY go together: give both");
+  const read = (name: string, path: string) => {
+    try {
+      return readFileSync(fromCaller(path, env), "utf8");
+    } catch (error) {
+      throw new StartError(`${name} cannot be read: ${(error as Error).message}`);
+    }
+  };
+  const tls = { cert: read("TLS_CERT", env.TLS_CERT), key: read("TLS_KEY", env.TLS_KEY) };
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    throw new StartError(`TLS_CERT and TLS_KEY cannot be used: ${(error as Error).message}`);
+  }
+  return tls;
+}
+
+function adminPassword(password: string | undefined): string | undefined {
+  if (!password) return undefined;
+  const problem = problemOf(password);
+  if (problem) throw new StartError(`ADMIN_PASSWORD will not do: ${problem}`);
+  return password;
+}
+
+function sessionHours(text: string): number {
+  const hours = Number(text);
+  if (!(hours > 0 && hours <= 8760))
+    throw new StartError(`SESSION_HOURS must be a number above 0, to 8760, not ${text}`);
+  return hours;
 }
 
 function readReplay(path: string | undefined, speed: string | undefined, env: NodeJS.ProcessEnv): Options["replay"] {
@@ -154,4 +218,14 @@ function brokerAddress(text: string, env: NodeJS.ProcessEnv): { url: string; use
   } catch {
     throw new StartError(`${form}: a % in the user or password is written as %25`);
   }
+}
+
+function influxAddress(text: string): string {
+  const url = URL.parse(text);
+  if (!url?.hostname || !/^https?:$/.test(url.protocol) || url.username || url.password) {
+    throw new StartError(
+      "INFLUX_URL must be an address such as https://influx.example:8086; who logs in stands in INFLUX_USER and INFLUX_PASSWORD",
+    );
+  }
+  return url.href.replace(/\/$/, "");
 }

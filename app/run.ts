@@ -2,19 +2,24 @@
 import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import RED from "node-red";
-import { startBroker } from "./broker.ts";
+import { AuditTopic } from "./audit-topic.ts";
+import { type Broker, startBroker } from "./broker.ts";
 import { drain } from "./drain.ts";
 import { FlowFolder, type FlowStore } from "./flow-folder.ts";
 import { FlowOverlay } from "./flow-overlay.ts";
 import { say, warn } from "./log.ts";
+import { Login } from "./login/login.ts";
+import type { NodeRed } from "./login/widgets.ts";
 import { checkBroker } from "./mqtt-check.ts";
 import { help, type Mode, type Options, readOptions, StartError } from "./options.ts";
 import { settings } from "./settings.ts";
 import { flowStorage, moveEdits } from "./storage.ts";
 
+const sessionScript = new URL("../dist/elements/session.js", import.meta.url);
 const shippedFlows = join(import.meta.dirname, "..", "flows");
 
 /** Signals within this time after the first are the same Ctrl-C: npm passes on what the terminal sent to all, ms. */
@@ -34,26 +39,46 @@ export async function run(mode: Mode): Promise<void> {
 }
 
 async function start(options: Options): Promise<void> {
-  const { userDir, mqttUrl, environment } = options;
+  const { userDir, mqttUrl, environment, host } = options;
   await mkdir(userDir, { recursive: true }).catch((error: Error) => {
     throw new StartError(`--user-dir: ${userDir} cannot be used: ${error.message}`);
   });
-  const server = createServer();
-  const port = await listen(server, options.port);
-  const broker = mqttUrl
-    ? undefined
-    : await startBroker(options.mqttPort, warn).catch(portError(options.mqttPort, "--mqtt-port"));
+  const server = options.tls ? createTlsServer(options.tls) : createServer();
+  const port = await listen(server, options);
+  const broker = mqttUrl ? undefined : await startEmbeddedBroker(options);
   const problem = mqttUrl && (await checkBroker(mqttUrl, environment.MQTT_USER ?? "", environment.MQTT_PASSWORD ?? ""));
   if (problem) warn(`${mqttUrl} cannot be reached: ${problem}. Trying again until it is there`);
 
   const store = await openFlows(options);
-  Object.assign(process.env, environment, { MQTT_URL: broker?.url ?? mqttUrl });
-  RED.init(server, settings(options, port, flowStorage(store)));
+  Object.assign(process.env, environment, broker?.access, { MQTT_URL: broker?.url ?? mqttUrl });
+  const trail = new AuditTopic(environment.PLANT_NAME ?? "");
+  const login = new Login({
+    userDir,
+    sessionHours: options.sessionHours,
+    warn,
+    onAudit: (entry) => trail.publish(entry),
+    script: sessionScript,
+  });
+  const password = await login.firstUser(options.adminPassword);
+  // Flows can read the environment.
+  delete process.env.ADMIN_PASSWORD;
+  // Node-RED and all that its nodes serve stand behind the login: this server never listens itself.
+  const site = createServer();
+  // Its types know no login by cookies.
+  RED.init(site, settings(options, port, flowStorage(store), login) as unknown as Parameters<typeof RED.init>[1]);
   RED.httpNode.use("/admin", RED.httpAdmin);
   RED.httpNode.get("/", (_request, response) => response.redirect("/ui"));
-  server.on("request", RED.httpNode);
+  site.on("request", RED.httpNode);
+  login.attach(RED as unknown as NodeRed);
+  server.on("request", (request, response) => {
+    login.gate(request, response, () => site.emit("request", request, response));
+  });
+  server.on("upgrade", (request, socket, head) => {
+    login.upgrade(request, socket, () => site.emit("upgrade", request, socket, head));
+  });
   const running = flowsRunning();
   await RED.start();
+  trail.connect(process.env);
   const failure = await running;
   if (failure) warn(failure);
 
@@ -62,9 +87,17 @@ async function start(options: Options): Promise<void> {
     await RED.stop();
     server.close();
     server.closeAllConnections();
+    login.close();
+    await trail.close();
     await broker?.close();
   });
-  say(summary(options, `http://127.0.0.1:${port}`, broker?.url));
+  const address = new URL(`${options.tls ? "https" : "http"}://${/:/.test(host) ? `[${host}]` : host}:${port}`).origin;
+  if (!options.tls && !isLoopback(host)) {
+    warn(
+      `HOST is ${host}: passwords cross the network unencrypted. Give TLS_CERT and TLS_KEY, or put a proxy in front`,
+    );
+  }
+  say(summary(options, address, broker?.url, password));
 }
 
 /** Where the flows come from; it is sure that they can be read. */
@@ -81,15 +114,26 @@ async function openFlows({ mode, userDir, resetFlows }: Options): Promise<FlowSt
   return store;
 }
 
-async function listen(server: Server, port: number): Promise<number> {
-  server.listen(port, "127.0.0.1");
+const isLoopback = (host: string) => /^(127\.[\d.]+|::1|localhost)$/.test(host);
+
+async function listen(server: Server, { host, port }: Options): Promise<number> {
+  server.listen(port, host);
   await once(server, "listening").catch(portError(port, "--port"));
   return (server.address() as AddressInfo).port;
 }
 
+/** On this machine alone, or with users wherever the application listens. */
+function startEmbeddedBroker({ mqttUsers, mqttPort, host, environment }: Options): Promise<Broker> {
+  const access = mqttUsers === undefined ? undefined : { host, file: mqttUsers, plant: environment.PLANT_NAME ?? "" };
+  return startBroker(mqttPort, warn, access).catch(portError(mqttPort, "--mqtt-port"));
+}
+
 /** Says in one line why a port cannot be used. */
 function portError(port: number, option: string): (error: NodeJS.ErrnoException) => never {
-  return ({ code, message }) => {
+  return (error) => {
+    if (error instanceof StartError) throw error;
+    const { code, message } = error;
+    if (code === "EADDRNOTAVAIL" || code === "ENOTFOUND") throw new StartError("HOST is no address of this machine");
     if (code === "EADDRINUSE") throw new StartError(`Port ${port} is taken: choose another with ${option}`);
     if (code === "EACCES") throw new StartError(`Port ${port} needs more rights: choose another with ${option}`);
     throw new StartError(`Port ${port} cannot be used: ${message}`);
@@ -111,14 +155,21 @@ function flowsRunning(): Promise<string | undefined> {
   });
 }
 
-function summary({ mode, mqttUrl, replay, userDir }: Options, address: string, embedded: string | undefined): string {
+function summary(
+  { mode, mqttUrl, influxUrl, replay, userDir }: Options,
+  address: string,
+  embedded: string | undefined,
+  password: string | undefined,
+): string {
   const feed =
     replay && `${replay.file}, ${replay.speed === 0 ? "as fast as it is taken" : `${replay.speed} × recorded speed`}`;
   const rows = [
     ["dashboard", `${address}/ui`],
     ["editor", `${address}/admin`],
     ["MQTT broker", mqttUrl ?? `${embedded} (embedded)`],
+    ["history", influxUrl ?? "SQLite (embedded)"],
     ["data", feed ?? "simulated devices"],
+    ...(password ? [["log in as", `admin, password ${password} (shown this once)`]] : []),
     [mode === "edit" ? "flow files" : "your files", mode === "edit" ? `${shippedFlows} (Deploy writes them)` : userDir],
   ];
   const lines = rows.map(([name, value]) => `  ${name?.padEnd(12)} ${value}`);

@@ -37,11 +37,12 @@ describe("npm start", function () {
 
   it("tells where everything is, once it runs, and sends visitors to the dashboard", async () => {
     await using application = await startApplication();
-    const home = await fetch(application.url, { redirect: "manual" });
+    const admin = await application.admin();
+    const home = await admin.fetch("/");
     assert.equal(home.status, 302);
     assert.equal(home.headers.get("location"), "/ui");
-    assert.ok((await fetch(`${application.url}/ui`)).ok);
-    assert.match(await (await fetch(`${application.url}/admin`)).text(), /<title>Device Analytics/);
+    assert.ok((await admin.fetch("/ui/")).ok);
+    assert.match(await (await admin.fetch("/admin/")).text(), /<title>Device Analytics/);
     assert.deepEqual((await analysed(application.mqttUrl)).metrics, { n: 1 });
     assert.match(application.output(), new RegExp(`your files +${application.userDir}`));
   });
@@ -63,8 +64,8 @@ describe("npm start", function () {
 
   it("gives Node-RED the package under its own name: nodes, icons, texts, examples", async () => {
     await using application = await startApplication();
-    const get = (path: string) =>
-      fetch(`${application.url}/admin/${path}`, { headers: { Accept: "application/json" } });
+    const admin = await application.admin();
+    const get = (path: string) => admin.fetch(`/admin/${path}`, { headers: { Accept: "application/json" } });
     const sets = (await (await get("nodes")).json()) as { module: string; types: string[]; err?: string }[];
     const own = sets.filter((set) => set.module === "@device-analytics/node-red");
     const manifest = JSON.parse(readFileSync(join(import.meta.dirname, "../../package.json"), "utf8"));
@@ -153,7 +154,7 @@ describe("npm start", function () {
       for (const [path, text] of filesIn(userDir)) assert.ok(!text.includes(password), path);
 
       application = await startApplication({ userDir });
-      const response = await fetch(`${application.url}/admin/credentials/mqtt-broker/analytics-broker`);
+      const response = await (await application.admin()).fetch("/admin/credentials/mqtt-broker/analytics-broker");
       assert.deepEqual(await response.json(), { user: "me", has_password: true });
       await application.stop();
     });
@@ -274,6 +275,8 @@ describe("npm start", function () {
       ["a speed without a recording", { args: ["--speed", "2"] }, /^--speed .* needs --replay FILE$/],
       ["an address that is none", { env: { MQTT_URL: `${secret}@broker` } }, /^MQTT_URL must be an address/],
       ["an address of something else", { env: { MQTT_URL: `http://u:${secret}@b` } }, /^MQTT_URL must be an address/],
+      ["a store that is none", { env: { INFLUX_URL: "influx:8086" } }, /^INFLUX_URL must be an address/],
+      ["a store with a password", { env: { INFLUX_URL: `http://u:${secret}@i` } }, /^INFLUX_URL must be an address/],
       ["a password with an open /", { env: { MQTT_URL: `mqtt://u:12/${secret}@b` } }, /^MQTT_URL must be an address/],
       ["a password with an open #", { env: { MQTT_URL: `mqtt://u:12#${secret}@b` } }, /^MQTT_URL must be an address/],
       ["a password with an open ?", { env: { MQTT_URL: `ws://u:12?${secret}@b` } }, /^MQTT_URL must be an address/],
@@ -326,7 +329,16 @@ describe("npm start", function () {
   it("lists its options on demand", async () => {
     await using child = await launch({ args: ["--help"] });
     assert.equal(await child.ended(), 0);
-    for (const word of ["--replay", "--speed", "--reset-flows", "MQTT_URL", "PLANT_NAME"]) {
+    for (const word of [
+      "--replay",
+      "--speed",
+      "--reset-flows",
+      "MQTT_URL",
+      "PLANT_NAME",
+      "ADMIN_PASSWORD",
+      "HOST",
+      "TLS_CERT",
+    ]) {
       assert.ok(child.output().includes(word));
     }
   });

@@ -1,6 +1,7 @@
 /** The dashboard as operators have it in front of them: a browser each, on the running application. */
 import { type Browser, chromium, type Page } from "playwright-core";
 import type { DrawnPoint } from "../../elements/da-chart.ts";
+import { ADMIN } from "../support/session.ts";
 
 const CHROMIUM = {
   executablePath: "/usr/bin/chromium",
@@ -31,9 +32,17 @@ export class Operator {
     });
   }
 
-  /** Opens the dashboard and waits until a chart stands on it. */
-  async open(url: string): Promise<void> {
+  /** Fills in the login and sends it. */
+  async logIn({ name, password } = ADMIN): Promise<void> {
+    await this.page.getByLabel("Name").fill(name);
+    await this.page.getByLabel("Password").fill(password);
+    await this.page.getByRole("button", { name: "Log in" }).click();
+  }
+
+  /** Opens the dashboard, logs in if asked to, and waits until a chart stands on it. */
+  async open(url: string, user = ADMIN): Promise<void> {
     await this.page.goto(url);
+    if (new URL(this.page.url()).pathname === "/ui/login") await this.logIn(user);
     await this.page.locator("da-chart").first().waitFor({ timeout: 20_000 });
   }
 
