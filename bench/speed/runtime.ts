@@ -31,6 +31,8 @@ export interface Runtime {
   /** Replaces all flows and resolves once they have started. */
   deploy(nodes: FlowNode[]): Promise<void>;
   node(id: string): RuntimeNode;
+  /** Calls `listener` after each message that a node has done with, until the returned function is called. */
+  onDone(listener: (id: string) => void): () => void;
   /** Has a node tell the completion of each message, which its Complete nodes wait for, if it does not by itself. */
   complete(id: string): void;
   /** Calls `listener` after each node has taken a message in, until the returned function is called. Slows every hop. */
@@ -101,6 +103,10 @@ export async function startRuntime(peers: Iterable<string> = []): Promise<Runtim
       await started;
     },
     node: (id) => RED.nodes.getNode(id),
+    onDone(listener) {
+      RED.hooks.add("onComplete.bench", (event: { node: { id: string } }) => listener(event.node.id));
+      return () => RED.hooks.remove("*.bench");
+    },
     complete(id) {
       const node = RED.nodes.getNode(id);
       const take = node._inputCallback;
