@@ -96,7 +96,8 @@ export function measureReading(condition: Condition, reading: Reading, sample: S
       if (!isRecord(health) || !Array.isArray(health.flags)) return false;
       const { contributors } = health;
       const found: unknown = Array.isArray(contributors) && contributors.find((each) => each?.flag === match);
-      setValue(sample, isRecord(found) ? found.value : undefined);
+      const unit = isRecord(found) && typeof found.unit === "string" ? found.unit : undefined;
+      setValue(sample, isRecord(found) ? found.value : undefined, undefined, unit);
       sample.limit = isRecord(found) ? numberOf(found.limit) : undefined;
       sample.isSo = health.flags.includes(match);
       return true;
@@ -122,9 +123,9 @@ export function measureWindow({ source, match }: Condition, { metrics }: WindowR
   return isRecord(found) && setValue(sample, found[match.slice(dot + 1)], match);
 }
 
-/** Writes into `sample` that something is so, or not. */
-export function measureFact(isSo: boolean, value: number | undefined, sample: Sample): void {
-  setValue(sample, value);
+/** Writes into `sample` that something is so, or not, for how many seconds. */
+export function measureFact(isSo: boolean, seconds: number | undefined, sample: Sample): void {
+  setValue(sample, seconds, undefined, seconds === undefined ? undefined : "s");
   sample.isSo = isSo;
 }
 

@@ -1,7 +1,20 @@
 /** What is known of one device at present, from its readings, status events and alarms. */
+import { isAlarm } from "./events.ts";
+import type { JournalLine } from "./journal.ts";
 import { MAX_METRICS } from "./limits.ts";
-import type { Alarm, DeviceRecord, Health, Maintenance, Metrics, Reading, StatusEvent, Tags } from "./types.ts";
-import { mainVerdict } from "./verdicts.ts";
+import type {
+  Alarm,
+  DeviceRecord,
+  Health,
+  Maintenance,
+  Metrics,
+  MetricVerdict,
+  Quality,
+  Reading,
+  StatusEvent,
+  Tags,
+} from "./types.ts";
+import { mainVerdict, metricVerdict } from "./verdicts.ts";
 
 /** Alarms of one device that may be open at once: more than anyone defines. */
 export const MAX_OPEN_ALARMS = 1000;
@@ -30,6 +43,10 @@ export interface DeviceSummary {
   health?: Health;
   /** The latest value of each metric. */
   metrics: Metrics;
+  /** Unit by metric. */
+  units?: Record<string, string>;
+  /** Of the latest reading, unless it is good. */
+  quality?: Quality;
   /** Time of its latest anomaly, ms since 1970. */
   lastAnomaly?: number;
   /** How many of its alarms are not back to normal. */
@@ -39,10 +56,46 @@ export interface DeviceSummary {
   tags?: Tags;
 }
 
+/** A device in a list of all. */
+export interface DeviceRow extends Omit<DeviceSummary, "health" | "tags"> {
+  /** The score, 0 to 100. */
+  health?: number;
+  /** It is listed, but was never heard of. */
+  isUnheard?: true;
+  /** It is heard of, but missing from the list that there is. */
+  isUnlisted?: true;
+}
+
+/** A device in full. */
+export interface DeviceDetail extends Omit<DeviceSummary, "metrics"> {
+  /** False if it is neither heard of nor listed. */
+  isKnown: boolean;
+  /** What to do when something is wrong with it. */
+  advice?: string;
+  metrics: MetricDetail[];
+  /** Those that are not back to normal. */
+  alarms: Alarm[];
+  /** Lines of the journal about it, in the order of their arrival. */
+  lines: JournalLine[];
+}
+
+/** What is known of one metric beside its value. */
+export interface MetricDetail {
+  name: string;
+  value: number;
+  unit?: string;
+  /** Time of measurement, ms since 1970; absent until it has come again after a restart, as what follows. */
+  timestamp?: number;
+  features?: Readonly<Record<string, unknown>>;
+  verdict?: MetricVerdict;
+}
+
 /** What is known of a device, as plain JSON. */
 export interface DeviceStatusState {
   metrics: Metrics;
-  alarms: [condition: string, alarm: OpenAlarm][];
+  units: Record<string, string> | undefined;
+  quality: Quality | undefined;
+  alarms: [condition: string, alarm: Alarm][];
   lastSeen: number | undefined;
   lastAnomaly: number | undefined;
   /** Time of the newest reading, and of its arrival, ms since 1970. */
@@ -57,16 +110,11 @@ export interface DeviceStatusState {
   tags: Tags | undefined;
 }
 
-interface OpenAlarm {
-  severity: Alarm["severity"];
-  /** False once its condition has gone, and while it is kept from annunciating. */
-  isActive: boolean;
-  raisedAt: number | undefined;
-}
-
 type Known = Omit<DeviceStatusState, "alarms">;
 
 const NOTHING: Omit<Known, "metrics"> = {
+  units: undefined,
+  quality: undefined,
   lastSeen: undefined,
   lastAnomaly: undefined,
   newest: undefined,
@@ -90,7 +138,12 @@ const NOTHING: Omit<Known, "metrics"> = {
  */
 export class DeviceStatus {
   readonly #known: Known = { metrics: {}, ...NOTHING };
-  readonly #alarms = new Map<string, OpenAlarm>();
+  readonly #alarms = new Map<string, Alarm>();
+  /** The reading that each metric came with last. */
+  readonly #sources = new Map<string, AnalysedReading>();
+  /** Number of its latest change, and of the latest of its alarms; given by who keeps the device, to tell what is new. */
+  revision = 0;
+  alarmRevision = 0;
 
   /**
    * Restores what `toJSON` gave.
@@ -102,7 +155,7 @@ export class DeviceStatus {
     const device = new DeviceStatus();
     const { alarms, ...known } = state;
     Object.assign(device.#known, known);
-    for (const [condition, alarm] of alarms) device.#alarms.set(condition, alarm);
+    for (const [condition, alarm] of alarms) if (isAlarm(alarm)) device.#alarms.set(condition, alarm);
     return device;
   }
 
@@ -124,9 +177,9 @@ export class DeviceStatus {
     if (outOfReach) return outOfReach;
     let isWarning = health?.status === "warning";
     if (health?.status === "critical") return "critical";
-    for (const { severity, isActive } of this.#alarms.values()) {
-      if (isActive && severity === "critical") return "critical";
-      if (isActive && severity === "warning") isWarning = true;
+    for (const alarm of this.#alarms.values()) {
+      if (alarm.severity === "critical" && isActive(alarm)) return "critical";
+      if (alarm.severity === "warning" && isActive(alarm)) isWarning = true;
     }
     if (isWarning) return "warning";
     if (judged?.isAnomaly) return "anomaly";
@@ -147,13 +200,20 @@ export class DeviceStatus {
     if (isGood) this.#requireRoom(metrics, accepts);
     known.lastSeen = now;
     known.outOfReach = undefined;
+    known.quality = reading.quality === "good" ? undefined : reading.quality;
     if (!isGood) return false;
     const verdict = mainVerdict(reading);
     const isAnomaly = verdict?.isAnomaly === true;
     if (isAnomaly) known.lastAnomaly = Math.max(timestamp, known.lastAnomaly ?? 0);
     if (this.#isOvertaken(timestamp, now)) return isAnomaly;
     known.newest = { timestamp, receivedAt: now };
-    for (const name in metrics) if (!accepts || accepts(name)) known.metrics[name] = metrics[name] as number;
+    for (const name in metrics) {
+      if (accepts && !accepts(name)) continue;
+      known.metrics[name] = metrics[name] as number;
+      this.#sources.set(name, reading);
+      const unit = reading.units?.[name];
+      if (unit !== undefined && known.units?.[name] !== unit) known.units = { ...known.units, [name]: unit };
+    }
     if (verdict && (isAnomaly || known.judged?.timestamp !== timestamp)) known.judged = { timestamp, isAnomaly };
     const { health, remainingUsefulLife, cluster, tags } = reading;
     if (isHealth(health)) known.health = health;
@@ -176,7 +236,8 @@ export class DeviceStatus {
    * @returns true if it was raised since it was last heard of
    * @throws RangeError when more than MAX_OPEN_ALARMS would be open
    */
-  pushAlarm({ condition, severity, state, raisedAt, shelved, suppressed, outOfService }: Alarm): boolean {
+  pushAlarm(alarm: Alarm): boolean {
+    const { condition, state, raisedAt } = alarm;
     const known = this.#alarms.get(condition);
     if (state === "normal") {
       this.clearAlarm(condition);
@@ -185,8 +246,7 @@ export class DeviceStatus {
     if (known === undefined && this.#alarms.size >= MAX_OPEN_ALARMS) {
       throw new RangeError(`the device has ${MAX_OPEN_ALARMS} open alarms already`);
     }
-    const isSilenced = Boolean(shelved || suppressed || outOfService);
-    this.#alarms.set(condition, { severity, isActive: state !== "returned-unacknowledged" && !isSilenced, raisedAt });
+    this.#alarms.set(condition, alarm);
     return known === undefined || known.raisedAt !== raisedAt;
   }
 
@@ -202,7 +262,8 @@ export class DeviceStatus {
    * @param maintenance the maintenance that the device is in
    */
   summary(deviceId: string, record?: DeviceRecord, maintenance?: Maintenance): DeviceSummary {
-    const { metrics, lastSeen, lastAnomaly, health, remainingUsefulLife, cluster, tags = record?.tags } = this.#known;
+    const { metrics, units, quality, lastSeen, lastAnomaly, health, remainingUsefulLife, cluster } = this.#known;
+    const { tags = record?.tags } = this.#known;
     const summary: DeviceSummary = {
       deviceId,
       ...(record?.name !== undefined && { name: record.name }),
@@ -212,6 +273,8 @@ export class DeviceStatus {
       metrics: { ...metrics },
       openAlarms: this.#alarms.size,
     };
+    if (units) summary.units = { ...units };
+    if (quality) summary.quality = quality;
     if (lastSeen !== undefined) summary.lastSeen = lastSeen;
     if (lastAnomaly !== undefined) summary.lastAnomaly = lastAnomaly;
     if (health) summary.health = copyOf(health);
@@ -219,6 +282,33 @@ export class DeviceStatus {
     if (cluster !== undefined) summary.cluster = cluster;
     if (tags) summary.tags = { ...tags };
     return summary;
+  }
+
+  /** The alarms that are not back to normal; not to be changed. */
+  get alarms(): Iterable<Alarm> {
+    return this.#alarms.values();
+  }
+
+  get openAlarms(): number {
+    return this.#alarms.size;
+  }
+
+  /** Its metrics, with what the reading that they came with last says of them. */
+  metricDetails(): MetricDetail[] {
+    const { metrics, units } = this.#known;
+    return Object.entries(metrics).map(([name, value]) => {
+      const detail: MetricDetail = { name, value };
+      const unit = units?.[name];
+      if (unit !== undefined) detail.unit = unit;
+      const source = this.#sources.get(name);
+      if (source === undefined) return detail;
+      detail.timestamp = source.timestamp;
+      const features = source.features?.[name];
+      if (isRecord(features)) detail.features = features;
+      const verdict = metricVerdict(source.verdicts, name);
+      if (verdict) detail.verdict = verdict;
+      return detail;
+    });
   }
 
   toJSON(): DeviceStatusState {
@@ -243,6 +333,11 @@ export class DeviceStatus {
   }
 }
 
+/** True while an alarm counts: its condition holds, and nothing keeps it from being told. */
+function isActive({ state, shelved, suppressed, outOfService }: Alarm): boolean {
+  return state !== "returned-unacknowledged" && !shelved && !suppressed && !outOfService;
+}
+
 function copyOf({ score, status, flags, contributors }: Health): Health {
   return { score, status, flags: [...flags], contributors: contributors.map((contributor) => ({ ...contributor })) };
 }
@@ -259,15 +354,25 @@ function requireState(state: unknown): asserts state is DeviceStatusState {
   if (!isRecord(state) || !isState(state)) throw new TypeError("it is not the status of a device");
 }
 
-function isState({ metrics, alarms, health, newest, judged, lastSeen, lastAnomaly }: Record<string, unknown>): boolean {
+function isState({
+  metrics,
+  units,
+  alarms,
+  health,
+  newest,
+  judged,
+  lastSeen,
+  lastAnomaly,
+}: Record<string, unknown>): boolean {
   const isOptional = (value: unknown, is: (value: unknown) => boolean) => value === undefined || is(value);
-  const isAlarm = (entry: unknown) => Array.isArray(entry) && typeof entry[0] === "string" && isRecord(entry[1]);
+  const isOpen = (entry: unknown) => Array.isArray(entry) && typeof entry[0] === "string" && isRecord(entry[1]);
   return (
     isRecord(metrics) &&
     Object.values(metrics).every(Number.isFinite) &&
     Array.isArray(alarms) &&
-    alarms.every(isAlarm) &&
+    alarms.every(isOpen) &&
     isOptional(health, isHealth) &&
+    isOptional(units, isRecord) &&
     [newest, judged].every((value) => isOptional(value, isRecord)) &&
     [lastSeen, lastAnomaly].every((value) => isOptional(value, Number.isFinite))
   );

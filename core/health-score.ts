@@ -102,7 +102,7 @@ export class HealthScore {
     this.#measure(reading);
     this.#judge(reading);
     if (this.#metrics.size === 0 && this.#judged === undefined) return undefined;
-    const health = this.#health(limits);
+    const health = this.#health(limits, reading.units);
     this.#status = health.status;
     return health;
   }
@@ -145,7 +145,7 @@ export class HealthScore {
     this.#judged = { timestamp, isAnomaly, score, threshold };
   }
 
-  #health(limits: readonly number[] | undefined): Health {
+  #health(limits: readonly number[] | undefined, units: Reading["units"]): Health {
     const { rules, combine, anomalyPenalty, warningBelow, criticalBelow } = this.#options;
     const contributors: HealthContributor[] = [];
     for (let index = 0; index < rules.length; index++) {
@@ -153,8 +153,9 @@ export class HealthScore {
       const measured = this.#metrics.get(metric);
       const value = comparison === "drop" ? measured?.fall : measured?.value;
       const limit = limits?.[index] ?? ownLimit;
-      if (value !== undefined && isBeyond(value, comparison === "drop" ? ">" : comparison, limit))
-        add(contributors, { flag, penalty, value, limit });
+      if (value === undefined || !isBeyond(value, comparison === "drop" ? ">" : comparison, limit)) continue;
+      const unit = units?.[metric];
+      add(contributors, { flag, penalty, value, limit, ...(typeof unit === "string" && { unit }) });
     }
     if (this.#judged?.isAnomaly) {
       const { score: value, threshold: limit } = this.#judged;

@@ -1,6 +1,7 @@
 /** The recent past of one device, as the charts of a page take it. What a chart looks like is up to the page. */
 import { nameFilter } from "./names.ts";
-import type { MetricVerdict, Reading, Verdict } from "./types.ts";
+import type { Reading, Verdict } from "./types.ts";
+import { metricVerdict } from "./verdicts.ts";
 
 /** A line of a chart, see elements/chart-data.ts. */
 export interface LiveLine {
@@ -206,17 +207,6 @@ function worstOf(verdicts: Reading["verdicts"]): Verdict | undefined {
     if (isWorse) worst = verdict;
   }
   return worst;
-}
-
-/** What the detectors say of a metric: the first that knows it, or the first that finds it anomalous. */
-function metricVerdict(verdicts: Reading["verdicts"], metric: string): MetricVerdict | undefined {
-  let first: MetricVerdict | undefined;
-  for (const name in verdicts) {
-    const own = verdicts[name]?.metrics?.[metric];
-    if (own?.isAnomaly) return own;
-    first ??= own;
-  }
-  return first;
 }
 
 /** The last rows of times and values, in arrays that grow up to a capacity. */

@@ -1,5 +1,5 @@
 /** What the detectors say of a reading, taken together. */
-import type { Reading, Verdict } from "./types.ts";
+import type { MetricVerdict, Reading, Verdict } from "./types.ts";
 
 /**
  * The verdict that speaks for all: the first that is an anomaly, else any; undefined if no detector has judged the
@@ -20,6 +20,17 @@ export function mainVerdict({ verdicts }: Reading): Verdict | undefined {
 export function verdictOf({ verdicts }: Reading, detector: string): Verdict | undefined {
   const verdict: unknown = verdicts?.[detector];
   return isVerdict(verdict) ? verdict : undefined;
+}
+
+/** What the detectors say of a metric: the first that knows it, or the first that finds it anomalous. */
+export function metricVerdict(verdicts: Reading["verdicts"], metric: string): MetricVerdict | undefined {
+  let first: MetricVerdict | undefined;
+  for (const name in verdicts) {
+    const own = verdicts[name]?.metrics?.[metric];
+    if (own?.isAnomaly) return own;
+    first ??= own;
+  }
+  return first;
 }
 
 function isVerdict(value: unknown): value is Verdict {

@@ -246,7 +246,8 @@ describe("the sources", () => {
   const isIn = (folder: string, file: string) => file.startsWith(folder + sep);
   const withoutComments = (file: string) => read(file).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
   const importsOf = (file: string) => {
-    const imports = /\b(?:(import type|import|export)\b[^"';=()]*?\bfrom\s*|import\s*\(?\s*)"([^"]+)"/g;
+    // A text may be the word, or end with it.
+    const imports = /(?<!["-])\b(?:(import type|import|export)\b[^"';=()]*?\bfrom\s*|import\s*\(?\s*)"([^"]+)"/g;
     return [...withoutComments(file).matchAll(imports)].map(([, keyword, name = ""]) => ({
       isType: keyword === "import type",
       name: name.startsWith(".") ? normalize(join(dirname(file), name)) : name,
@@ -267,7 +268,8 @@ describe("the sources", () => {
   it("are one folder a node, each registered, with an icon for each that stands in the palette", () => {
     const folders = find("nodes/*/options.ts")
       .map((file) => basename(dirname(file)))
-      .filter((name) => name !== "lib");
+      .filter((name) => name !== "lib")
+      .sort();
     assert.deepEqual(folders, [...types].sort());
     assert.deepEqual(find("icons/*"), paletteTypes.map((type) => join("icons", `${type}.svg`)).sort());
   });
@@ -412,6 +414,12 @@ describe("the packed package", function () {
     "device-command": { message: { payload: { deviceId: "P7", command: "restart" } }, output: 2 },
     delivery: { message: { payload: "P7 is hot" }, output: 1 },
     "alert-router": { message: { command: "list" }, output: 1 },
+    "historian-write": {
+      settings: { historian: "a historian" },
+      message: { payload: { deviceId: "P7", temperature: 61.2 } },
+      output: 1,
+    },
+    "historian-query": { settings: { historian: "a historian" }, message: { command: "cancel" }, output: 2 },
   };
 
   let folder: string;
@@ -470,6 +478,8 @@ describe("the packed package", function () {
     const built = types.flatMap((type) => [`${type}.js`, `${type}.html`, `locales/en-US/${type}.json`]);
     const icons = paletteTypes.map((type) => `icons/${type}.svg`);
     const workers = find("nodes/**/*.worker.ts").map((file) => `${basename(file, ".ts")}.js`);
+    const pages = ["elements/device-analytics.js", "elements/session.js"];
+    const login = ["login.js", "device-analytics.js"];
     const flows = find("flows/*.json").map((file) => basename(file));
     assert.ok(flows.length > 0);
     const expected = [
@@ -477,7 +487,7 @@ describe("the packed package", function () {
       "LICENSE",
       "README.md",
       "package.json",
-      ...[...built, ...icons, ...workers, "elements/device-analytics.js"].map((name) => `dist/${name}`),
+      ...[...built, ...icons, ...workers, ...pages, ...login].map((name) => `dist/${name}`),
       ...find("examples/*.json"),
       ...["00 - Whole application.json", ...flows].map((name) => `examples/Application/${name}`),
     ];

@@ -1,13 +1,9 @@
 /** live-series: keeps the recent past of each device, and tells each page that asks of what it has chosen. */
 import { firstMetrics, LiveSeries, type Position } from "../../core/live-series.ts";
 import { DeviceTable } from "../lib/device-table.ts";
-import { define, type Message } from "../lib/runtime.ts";
+import { type Page, Pages } from "../lib/pages.ts";
+import { define } from "../lib/runtime.ts";
 import { options } from "./options.ts";
-
-/** A page that has not renewed its choice for so long is gone, ms. */
-const LEASE = 30_000;
-
-const MAX_PAGES = 200;
 
 /** What a page has chosen; what is missing is chosen for it. */
 interface Choice {
@@ -15,23 +11,20 @@ interface Choice {
   metrics?: string[];
 }
 
-interface Page {
-  /** What the answers carry beside the payload, so that they reach that page alone. */
-  envelope: Message;
-  choice: string;
+interface Shown {
+  choice: Choice;
   /** The device that is shown; undefined until there is one. */
   deviceId: string | undefined;
   /** What it could choose from when all was sent: when that changes, all is sent again. */
   offered: string;
   positions: Map<string, Position>;
-  until: number;
 }
 
 export default define("live-series", options, (host) => {
   const { points, preferred, charts, intervalSeconds } = host.settings;
   const newTable = () => new DeviceTable<LiveSeries>(host.settings, () => host.changed());
   let devices = newTable();
-  const pages = new Map<string, Page>();
+  const pages = new Pages<Shown>();
   let timer: NodeJS.Timeout | undefined;
   let names: string[] = [];
 
@@ -48,31 +41,23 @@ export default define("live-series", options, (host) => {
 
     commands: {
       watch(args, message) {
-        const { command: _, payload: __, _msgid: ___, ...envelope } = message;
-        const id = String(message.socketid ?? "");
-        const choice = JSON.stringify(choiceOf(args));
-        const page = pages.get(id);
-        const until = Date.now() + LEASE;
-        if (page?.choice === choice && isRenewal(args)) {
-          page.until = until;
-          return;
-        }
-        if (!page && pages.size >= MAX_PAGES) throw new Error(`${MAX_PAGES} pages are watching already`);
-        const next: Page = { envelope, choice, deviceId: undefined, offered: "", positions: new Map(), until };
-        pages.set(id, next);
+        const choice = choiceOf(args);
+        const state = { choice, deviceId: undefined, offered: "", positions: new Map() };
+        const page = pages.watch(message, choice, state, Date.now());
+        if (!page) return;
         refreshNames();
-        sendAll(next);
+        sendAll(page);
         host.changed();
       },
 
       leave(_args, message) {
-        pages.delete(String(message.socketid ?? ""));
+        pages.leave(message);
         host.changed();
       },
 
       reset() {
         devices = newTable();
-        for (const page of pages.values()) page.offered = "";
+        for (const { state } of pages.present(Date.now())) state.offered = "";
         host.changed();
       },
     },
@@ -93,11 +78,9 @@ export default define("live-series", options, (host) => {
   };
 
   function tick(): void {
-    const now = Date.now();
     refreshNames();
-    for (const [id, page] of pages) {
-      if (page.until < now) pages.delete(id);
-      else if (page.offered === offerOf(page)) sendNew(page);
+    for (const page of pages.present(Date.now())) {
+      if (page.state.offered === offerOf(page.state)) sendNew(page);
       else sendAll(page);
     }
     host.changed();
@@ -110,13 +93,13 @@ export default define("live-series", options, (host) => {
   }
 
   /** All that a page can choose from: when it changes, the page is sent anew. */
-  function offerOf({ deviceId }: Page): string {
+  function offerOf({ deviceId }: Shown): string {
     const series = deviceId === undefined ? undefined : devices.get(deviceId)?.state;
     return `${names.length} ${series?.offer}`;
   }
 
-  function sendAll(page: Page): void {
-    const { deviceId = names[0], metrics: chosen } = JSON.parse(page.choice) as Choice;
+  function sendAll({ envelope, state: page }: Page<Shown>): void {
+    const { deviceId = names[0], metrics: chosen } = page.choice;
     const series = deviceId === undefined ? undefined : devices.get(deviceId)?.state;
     const metrics = series?.metrics ?? [];
     const known = new Set(metrics.map(({ name }) => name));
@@ -134,10 +117,10 @@ export default define("live-series", options, (host) => {
       shown,
       charts: parts.map(({ id, chart }) => ({ id, data: chart })),
     };
-    host.send({ ...page.envelope, payload });
+    host.send({ ...envelope, payload });
   }
 
-  function sendNew(page: Page): void {
+  function sendNew({ envelope, state: page }: Page<Shown>): void {
     const series = page.deviceId === undefined ? undefined : devices.get(page.deviceId)?.state;
     const parts: { id: string; data: object }[] = [];
     for (const [id, position] of page.positions) {
@@ -146,14 +129,9 @@ export default define("live-series", options, (host) => {
       page.positions.set(id, news.position);
       parts.push({ id, data: news.append });
     }
-    if (parts.length > 0) host.send({ ...page.envelope, payload: { deviceId: page.deviceId, charts: parts } });
+    if (parts.length > 0) host.send({ ...envelope, payload: { deviceId: page.deviceId, charts: parts } });
   }
 });
-
-/** A page says now and then that it is still there; then it need not be sent all of it again. */
-function isRenewal(args: unknown): boolean {
-  return typeof args === "object" && args !== null && "renew" in args && args.renew === true;
-}
 
 function choiceOf(args: unknown): Choice {
   const { deviceId, metrics } = (typeof args === "object" && args !== null ? args : {}) as Record<string, unknown>;

@@ -148,6 +148,39 @@ describe("DeviceStatus", () => {
     assert.deepEqual(restarted(full).summary("R1"), expected);
   });
 
+  it("knows of each metric its unit, and what the reading that it came with says of it", () => {
+    const features = { x: { mean: 2 } };
+    const judged = { value: 1, expected: 0, score: 4, isAnomaly: true };
+    const verdicts = { z: { detector: "z", isAnomaly: true, score: 4, threshold: 3, metrics: { x: judged } } };
+    const tested = device(
+      reading({ x: 1 }, NOW - 9, { features, verdicts, units: { x: "bar", other: "m" } }),
+      reading({ y: 2 }, NOW),
+    );
+    assert.deepEqual(tested.metricDetails(), [
+      { name: "x", value: 1, unit: "bar", timestamp: NOW - 9, features: { mean: 2 }, verdict: judged },
+      { name: "y", value: 2, timestamp: NOW },
+    ]);
+    assert.deepEqual(restarted(tested).metricDetails(), [
+      { name: "x", value: 1, unit: "bar" },
+      { name: "y", value: 2 },
+    ]);
+    assert.deepEqual(tested.summary("R1").units, { x: "bar" });
+  });
+
+  it("gives its open alarms as they came, also after a restart", () => {
+    const tested = device(alarm("acknowledged"), alarm("latched", "info", { alarmId: "R1/wet", condition: "wet" }));
+    for (const each of [tested, restarted(tested)]) {
+      assert.deepEqual(
+        [...each.alarms].map(({ condition, state }) => [condition, state]),
+        [
+          ["hot", "acknowledged"],
+          ["wet", "latched"],
+        ],
+      );
+      assert.equal(each.openAlarms, 2);
+    }
+  });
+
   it("gives copies, which others may change", () => {
     const tested = device(
       reading({ x: 1 }, NOW, { ...health("warning"), remainingUsefulLife: { p50: 80 }, tags: { location: "hall 3" } }),
@@ -195,7 +228,7 @@ describe("DeviceStatus", () => {
     assert.deepEqual(tested.metrics, { y: 2 });
   });
 
-  it("shows nothing of a reading of bad quality but that it came", () => {
+  it("shows of a reading of bad quality only that it came, and that it is bad, until a good one comes", () => {
     const tested = device(reading({ x: 1 }), event("offline"));
     assert.equal(tested.push(reading({ x: -999 }, NOW + 1, { ...verdict(true), quality: "bad" }), NOW + 7), false);
     assert.deepEqual(tested.summary("R1"), {
@@ -203,6 +236,7 @@ describe("DeviceStatus", () => {
       status: "unknown",
       metrics: { x: 1 },
       openAlarms: 0,
+      quality: "bad",
       lastSeen: NOW + 7,
     });
   });

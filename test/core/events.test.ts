@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { isAlarm, isStatusEvent, isWindowResult } from "../../core/events.ts";
+import { isAlarm, isCommandLine, isStatusEvent, isWindowResult } from "../../core/events.ts";
 import { alarmInTopic } from "../../core/topics.ts";
 
 const STATUS = { deviceId: "R1", status: "offline", lastSeen: 1, silentSeconds: 15, timestamp: 2 };
@@ -74,6 +74,16 @@ describe("the topic of an alarm", () => {
     ]) {
       assert.equal(alarmInTopic(topic), undefined, String(topic));
     }
+  });
+});
+
+describe("a line about a command", () => {
+  const line = { deviceId: "P1", command: "restart", commandId: "1", outcome: "sent", timestamp: 1 };
+
+  it("says which command of which device, what became of it, and when", () => {
+    assert.equal(isCommandLine(line), true);
+    for (const name of Object.keys(line)) assert.equal(isCommandLine({ ...line, [name]: undefined }), false);
+    for (const value of [STATUS, ALARM, null, "restart", [line]]) assert.equal(isCommandLine(value), false);
   });
 });
 

@@ -78,6 +78,20 @@ describe("HealthScore", () => {
     });
   }
 
+  it("says the unit of what took something off, if the reading does", () => {
+    const tested = new HealthScore(DEFAULTS);
+    const hot = { temperature: 76, vibration: 1.6 };
+    const units = { temperature: "°C" };
+    const found = tested.push(reading(hot, 0, { units }))?.contributors;
+    assert.deepEqual(
+      found?.map(({ flag, unit }) => [flag, unit]),
+      [
+        ["overheating", "°C"],
+        ["high-vibration", undefined],
+      ],
+    );
+  });
+
   it("is a warning and critical below their scores, not on them", () => {
     const rules = [rule("f", 0, 20)];
     const statusAt = (penalty: number) =>
