@@ -11,7 +11,11 @@ import { freePort } from "../support/ports.ts";
 import { mountSmallDisk } from "../support/small-disk.ts";
 import { engineOf, loadOn, newProducer, until } from "./load.ts";
 
-const MEGABYTE = 2 ** 20;
+/** Size of the disk, bytes: some thousand readings. */
+const DISK = 2 ** 19;
+
+/** Readings that the store refuses. */
+const ODD = 10;
 
 /** Where a store would be that is away. */
 const nowhere = async () => influxStore({ url: `http://127.0.0.1:${await freePort()}` } as Influxd);
@@ -20,7 +24,7 @@ describe("historian-write on a full disk", function () {
   this.timeout(90_000);
 
   it("refuses new readings, and has all that it acknowledged once the store is back", async () => {
-    using disk = mountSmallDisk(MEGABYTE);
+    using disk = mountSmallDisk(DISK);
     await using influxd = await startInfluxd();
     await influxd.stop();
     const spoolFolder = join(disk.folder, "spool");
@@ -35,7 +39,7 @@ describe("historian-write on a full disk", function () {
   });
 
   it("drops the oldest readings, and has all others once the store is back", async () => {
-    using disk = mountSmallDisk(MEGABYTE);
+    using disk = mountSmallDisk(DISK);
     await using influxd = await startInfluxd();
     await influxd.stop();
     const spoolFolder = join(disk.folder, "spool");
@@ -123,7 +127,7 @@ describe("historian-write with points that the store refuses among thousands", f
         await writer.close();
       }
       const random = new Random(11);
-      for (let sent = 0; sent < 20; sent++) {
+      for (let sent = 0; sent < ODD; sent++) {
         await until(() => load.producer.acknowledged > sent * 500 + 500 * random.next());
         load.send({ deviceId: "odd", timestamp: Date.now() + sent, metrics: { odd: sent } });
       }
@@ -131,9 +135,9 @@ describe("historian-write with points that the store refuses among thousands", f
       const letters = load.node.output(2).map(({ payload }) => payload as { payload: { fields: { odd: number } } });
       assert.deepEqual(
         letters.map(({ payload }) => payload.fields.odd),
-        Array.from({ length: 20 }, (_, index) => index),
+        Array.from({ length: ODD }, (_, index) => index),
       );
-      assert.equal(load.figures.refused, 20);
+      assert.equal(load.figures.refused, ODD);
       assert.equal(await load.count("odd"), 0);
     });
   }
