@@ -66,7 +66,7 @@ describe("the dashboard for Grafana", function () {
     }
     assert.deepEqual(await historian.write(lines.take()), []);
     // Hours that were just written are left alone for a while.
-    await historian.maintain(NOW + 60_000);
+    await historian.maintain(Date.now() + 60_000);
     await historian.close();
   });
   after(() => influxd.stop());
