@@ -508,6 +508,11 @@ describe("the packed package", function () {
     assert.deepEqual(others, []);
   });
 
+  it("has every node entered in the bench", async () => {
+    const bench = await import("../bench/speed/trials.ts");
+    assert.deepEqual(Object.keys(bench.TRIALS).sort(), types.toSorted());
+  });
+
   it("is tried with a message for every node", () => {
     assert.deepEqual(Object.keys(TRIALS).sort(), paletteTypes.sort());
   });

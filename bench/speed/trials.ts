@@ -68,6 +68,7 @@ export const TRIALS: Record<string, Trial | string> = {
   "device-command": "takes no more than people say",
   delivery: "sends no faster than its receiver takes",
   "device-registry": "is a configuration node",
+  "historian-query": "answers questions",
   historian: "is a configuration node",
   "historian-write": "is measured in bench/historian",
 };
