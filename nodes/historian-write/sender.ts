@@ -150,7 +150,8 @@ export class Sender {
         const count = await this.#sendBatch(cursor, round);
         // A batch may be short without being the last: what was appended at once stays together.
         const isLast = cursor.position >= spool.end || (count < batchSize && this.#timer !== undefined);
-        if (isLast) this.#isDue = false;
+        // After a failure all of it is due, though nothing may come after it.
+        if (isLast && !round.isOver) this.#isDue = false;
         const isBehind = spool.end - cursor.position > LAG * batchSize;
         if (isBehind && performance.now() - round.begin > LEAST_ROUND) this.#end(round);
       }
