@@ -85,8 +85,8 @@ async function ownerOf(path: string): Promise<string | undefined> {
   const touched = async () => (await stat(path).catch(() => undefined))?.mtimeMs;
   const before = await touched();
   await wait(2.5 * BEAT);
-  if ((await touched()) !== before) return "another process";
-  return lock === "" && (await read()) !== "" ? await ownerOf(path) : undefined;
+  if (lock === "" && (await read()) !== "") return await ownerOf(path);
+  return (await touched()) === before ? undefined : "another process";
 }
 
 /** What tells a process from all others that have or had its number: when it was started. Empty if it does not run. */
