@@ -4,7 +4,8 @@ import { MAX_NAME_LENGTH } from "../limits.ts";
 import type { Alarm, AuditEntry, Reading, Silence, StatusEvent, WindowResult } from "../types.ts";
 import { verdictOf } from "../verdicts.ts";
 import { fieldKey, type LineWriter, lineHead } from "./lines.ts";
-import type { PointTags } from "./types.ts";
+import { QUALITY } from "./readings.ts";
+import type { Measurement, PointTags } from "./types.ts";
 
 /** Heads of lines and names of fields that are kept encoded, above which it starts anew: some 10 MB. */
 const MAX_KNOWN = 50_000;
@@ -33,8 +34,7 @@ interface DeviceHeads {
   verdicts: Map<string, Uint8Array>;
 }
 
-const QUALITY_NAME = "_quality";
-const QUALITY = fieldKey(QUALITY_NAME);
+const QUALITY_KEY = fieldKey(QUALITY);
 const SCORE = fieldKey("score");
 const IS_ANOMALY = fieldKey("isAnomaly");
 const THRESHOLD = fieldKey("threshold");
@@ -43,6 +43,15 @@ const VERDICT_PARTS = ["score", "lower", "upper"];
 const ALARM_TEXTS = ["alarmId", "severity", "state", "unit", "metric", "advice", "name", "by"] as const;
 const AUDIT_TEXTS = ["by", "role", "from", "target", "detail", "commandId"] as const;
 const ALARM_NUMBERS = ["value", "limit", "count", "raisedAt", "acknowledgedAt", "clearedAt"] as const;
+
+/** The text fields of each measurement; all others are numbers. */
+export const TEXT_FIELDS: Readonly<Partial<Record<Measurement, readonly string[]>>> = {
+  readings: [QUALITY],
+  health: ["status", "flags"],
+  alarms: [...ALARM_TEXTS, "reason"],
+  status: ["status"],
+  audit: [...AUDIT_TEXTS, "reason"],
+};
 
 /** True for what is no reading, and is stored with `PointWriter.event`. */
 export function isHistoryEvent(value: unknown): value is HistoryEvent {
@@ -111,7 +120,7 @@ export class PointWriter {
     if (writes.has("readings")) {
       lines.open(heads.readings);
       for (const name in metrics) lines.number(this.#key(name), metrics[name] as number);
-      if (quality !== undefined && quality !== "good") lines.text(QUALITY, quality);
+      if (quality !== undefined && quality !== "good") lines.text(QUALITY_KEY, quality);
       lines.close(timestamp);
     }
     if (features && writes.has("features")) {
@@ -207,7 +216,7 @@ export class PointWriter {
     let keys = this.#keys.get(metric);
     let key = keys?.get(part);
     if (key) return key;
-    if (metric === QUALITY_NAME) throw new RangeError(`a metric can't be named ${QUALITY_NAME}, which is its quality`);
+    if (metric === QUALITY) throw new RangeError(`a metric can't be named ${QUALITY}, which is its quality`);
     requireName(metric);
     requireName(part);
     if (this.#knownKeys === MAX_KNOWN) {

@@ -1,5 +1,5 @@
 /** Which points a question means: names with wildcards become those that there are. */
-import { QUALITY } from "../../core/history/readings.ts";
+import { TEXT_FIELDS } from "../../core/history/points.ts";
 import type { Catalogue, Measurement, Selection, Tag } from "../../core/history/types.ts";
 import { nameFilter } from "../../core/names.ts";
 import type { Historian } from "../lib/historian.ts";
@@ -12,15 +12,6 @@ export function tagsOf(measurement: Measurement): Tag[] {
   if (measurement === "audit") return ["device", "condition", "change"];
   return ["device", "location"];
 }
-
-/** The text fields of a measurement, which no catalogue holds. */
-const TEXT_FIELDS: Readonly<Partial<Record<Measurement, readonly string[]>>> = {
-  readings: [QUALITY],
-  health: ["status", "flags"],
-  alarms: ["alarmId", "severity", "state", "unit", "metric", "advice", "name", "by", "reason"],
-  status: ["status"],
-  audit: ["by", "role", "from", "target", "detail", "commandId", "reason"],
-};
 
 /**
  * The points that a query means.
@@ -39,6 +30,7 @@ export async function selectionOf(
     known ??= await historian.catalogue();
     return known;
   };
+  // No catalogue holds them.
   const texts = fields === "all" ? (TEXT_FIELDS[measurement] ?? []) : [];
   const isListed = metrics.length > 0 && !metrics.some(isPattern);
   const chosen = isListed ? metrics : meant(metrics, [...(await catalogue()).fields[measurement], ...texts]);
