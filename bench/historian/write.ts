@@ -20,7 +20,7 @@ const BATCH = 5;
 /** Requests of the plain writer at a time; the best counts. */
 const CONNECTIONS = [1, 2, 4];
 /** Arrays that are on their way into the node at a time. */
-const BURST = 20;
+const BURST = 5;
 
 /** Where the readings of the bench begin, ms since 1970; here they end now. */
 const FIRST_TIMESTAMP = 1_700_000_000_000;

@@ -23,6 +23,9 @@ export interface Source {
   pass(range: Range): void;
 }
 
+/** What a reading is taken to need before any has been read, bytes. */
+const FIRST_READING_BYTES = 100;
+
 /** Goes through the readings of a range. One read at a time. */
 export class Cursor {
   readonly #source: Source;
@@ -30,6 +33,8 @@ export class Cursor {
   #position: number;
   #segment: Segment | undefined;
   #offset = 0;
+  /** What a reading took of the file of late, bytes. */
+  #readingBytes = FIRST_READING_BYTES;
 
   constructor(source: Source, { from, to }: Range) {
     this.#source = source;
@@ -87,8 +92,8 @@ export class Cursor {
 
   async #readSegment(segment: Segment, maxBytes: number, maxReadings: number): Promise<Batch | undefined> {
     const { size } = segment;
-    // Headers, of which there may be many, are on top.
-    let wanted = Math.ceil(maxBytes * 1.25) + HEADER_BYTES;
+    // Headers, of which there may be many, are on top. What is read beyond the batch is read in vain.
+    let wanted = Math.ceil(1.25 * Math.min(maxBytes, maxReadings * this.#readingBytes)) + HEADER_BYTES;
     while (this.#offset < size) {
       const left = size - this.#offset;
       const buffer = Buffer.allocUnsafeSlow(Math.min(wanted, left));
@@ -151,6 +156,7 @@ export class Cursor {
       at += whole;
     }
     this.#offset += at;
+    if (readings > 0) this.#readingBytes = at / readings;
     return readings > 0 ? { bytes: buffer.subarray(start, start + length), readings, range } : needed;
   }
 }
