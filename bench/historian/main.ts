@@ -1,8 +1,11 @@
-/** `npm run bench:historian`: spool, both engines and historian-write, one after another. Ends with exit code 1 if a target is missed. */
+/**
+ * `npm run bench:historian`: spool, both engines, historian-write, import and questions, one after another. Ends with exit
+ * code 1 if a target is missed.
+ */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-const PROGRAMS = ["spool", "embedded", "influx", "write", "import"];
+const PROGRAMS = ["spool", "embedded", "influx", "write", "import", "questions"];
 
 const failed = PROGRAMS.filter((name) => {
   const program = join(import.meta.dirname, `${name}.ts`);

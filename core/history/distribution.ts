@@ -1,6 +1,6 @@
 /** How values are distributed: a histogram, a smooth density, and how many lie beyond limits. */
 import { kernelDensityEstimation, quantileSorted, sampleStandardDeviation } from "simple-statistics";
-import type { ValueSample } from "./value-sample.ts";
+import type { Statistics } from "./types.ts";
 
 /** A limit: a value, or the quantile that has this share of the values below it. */
 export type Limit = { value: number } | { quantile: number };
@@ -55,7 +55,7 @@ export function parseLimit(text: string): Limit | undefined {
  * Cost: made in O(sample × log sample), then O(1) a value.
  */
 export class Distribution {
-  readonly #sample: ValueSample;
+  readonly #statistics: Statistics;
   readonly #sorted: number[];
   readonly #edges: number[];
   readonly #counts: number[];
@@ -64,12 +64,11 @@ export class Distribution {
   #below = 0;
   #above = 0;
 
-  /** @param sample of at least one value */
-  constructor(sample: ValueSample, { lower, upper }: Limits) {
-    this.#sample = sample;
-    this.#sorted = sample.sorted();
-    const bins = binCount(this.#sorted, sample);
-    const { min, max } = sample;
+  constructor(statistics: Statistics, { lower, upper }: Limits) {
+    this.#statistics = statistics;
+    this.#sorted = Array.from(statistics.sample);
+    const bins = binCount(this.#sorted, statistics);
+    const { min, max } = statistics;
     this.#edges = Array.from({ length: bins + 1 }, (_, index) =>
       index === bins ? max : min + (max / bins - min / bins) * index,
     );
@@ -80,7 +79,7 @@ export class Distribution {
 
   /** True if the sample is all values; then `pushSample` counts them. */
   get isWhole(): boolean {
-    return this.#sample.kept === this.#sample.count;
+    return this.#sorted.length === this.#statistics.count;
   }
 
   pushSample(): void {
@@ -95,7 +94,7 @@ export class Distribution {
   }
 
   result(): DistributionResult {
-    const { count, min, max } = this.#sample;
+    const { count, min, max } = this.#statistics;
     return {
       count,
       min,
@@ -116,7 +115,7 @@ export class Distribution {
 
   /** The bin whose edges hold a value, whatever the division has rounded. */
   #binOf(value: number): number {
-    const { min, max } = this.#sample;
+    const { min, max } = this.#statistics;
     const bins = this.#counts.length;
     const guess = Math.floor(((value / 2 - min / 2) / (max / 2 - min / 2)) * bins);
     let place = Math.max(0, Math.min(bins - 1, Number.isFinite(guess) ? guess : 0));
@@ -127,7 +126,7 @@ export class Distribution {
 }
 
 /** Halves, so that no difference of two of them is infinite. */
-function binCount(sorted: number[], { count, min, max }: ValueSample): number {
+function binCount(sorted: number[], { count, min, max }: Statistics): number {
   if (min === max) return 1;
   const spread = quantileSorted(sorted, 0.75) / 2 - quantileSorted(sorted, 0.25) / 2;
   const width = (2 * spread) / Math.cbrt(count);

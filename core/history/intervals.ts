@@ -1,11 +1,11 @@
 /** When a question of history begins and ends, and how its time is cut into intervals. Times in ms since 1970. */
 import { parseTimestamp } from "../timestamp.ts";
 import { calendarOf } from "../windows/calendar.ts";
+import { FIVE_MINUTES, HOUR } from "./levels.ts";
 import type { Aggregate, AggregateFunction } from "./types.ts";
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 const WEEK = 7 * DAY;
 
@@ -115,6 +115,14 @@ export function planIntervals({ from, to }: Range, length: number, timeZone: str
   const starts = Array.from({ length: last - first + 2 }, (_, index) => calendar.startOf(first + index));
   const every = starts.reduce(greatestDivisor, length % DAY === 0 ? HOUR : length);
   return { from: begin, to: end, every, starts };
+}
+
+/**
+ * A range as one interval, which grows to whole 5 minutes, and from a day on to whole hours: so roll-ups hold all of it.
+ */
+export function wholeRange({ from, to }: Range): Range {
+  const grain = to - from < DAY ? FIVE_MINUTES : HOUR;
+  return { from: Math.floor(from / grain) * grain, to: Math.ceil(to / grain) * grain };
 }
 
 function greatestDivisor(a: number, b: number): number {

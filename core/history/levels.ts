@@ -1,5 +1,8 @@
-/** Levels of what is kept of readings: as written, and rolled up. Which one answers a question, and how long each is kept. */
-import type { AggregateFunction, AggregateQuery } from "./types.ts";
+/**
+ * Levels of what is kept of readings and anomalies: as written, and rolled up. Which one answers a question, and how long
+ * each is kept.
+ */
+import type { AggregateFunction, AggregateQuery, Measurement } from "./types.ts";
 
 /** What was written, with no roll-up. */
 export const RAW = 0;
@@ -17,17 +20,28 @@ const ROLL_UPS = [HOUR, FIVE_MINUTES] as const;
 /** What a roll-up keeps: count, sum, least and greatest value, and so the mean. */
 const ROLLED_UP: ReadonlySet<AggregateFunction> = new Set(["count", "mean", "min", "max", "sum"]);
 
+/** Measurements of which something is rolled up. */
+export const ROLLED_UP_MEASUREMENTS = ["readings", "verdicts"] as const satisfies Measurement[];
+
+/** Of verdicts, what pages count over weeks. */
+const ROLLED_UP_VERDICT = "isAnomaly";
+
+/** True if the numbers of a field are rolled up: all of readings, and of verdicts whether they call an anomaly. */
+export function isRolledUp(measurement: Measurement, field: string): boolean {
+  return measurement === "readings" || (measurement === "verdicts" && field === ROLLED_UP_VERDICT);
+}
+
 /**
  * The coarsest level that gives the exact answer. A question that reaches before `rawSince` is answered from a roll-up
  * whatever it asks: `stdev`, `first` and `last` are `null` then, and a bucket counts for the interval of its beginning.
  *
- * Only numbers of `readings` are rolled up: texts come from what was written at any level.
+ * Only numbers are rolled up: texts come from what was written at any level.
  *
  * @param rawSince since when everything is kept as it was written, ms since 1970
  */
 export function levelFor(query: AggregateQuery, rawSince: number): Level {
-  if (query.measurement !== "readings") return RAW;
-  const { from, to, every = 0 } = query;
+  const { measurement, fields, from, to, every = 0 } = query;
+  if (measurement !== "readings" && !fields?.every((field) => isRolledUp(measurement, field))) return RAW;
   const aligned = ROLL_UPS.find((level) => from % level === 0 && to % level === 0 && every % level === 0);
   if (aligned && query.functions.every((name) => ROLLED_UP.has(name))) return aligned;
   return from < rawSince ? (aligned ?? FIVE_MINUTES) : RAW;

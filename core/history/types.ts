@@ -95,6 +95,30 @@ export interface Aggregate {
   columns: Partial<Record<AggregateFunction, (number | null)[]>>;
 }
 
+/** All numbers of fields by tags. */
+export interface StatisticsQuery extends Selection {
+  /** One result for each combination of these; without any, one for everything that is selected. */
+  groupBy: readonly Tag[];
+  /** More results than this, over all groups and fields, are an error. */
+  limit?: number;
+  signal?: AbortSignal;
+}
+
+/** What is known of all numbers of one field of one group, at least one. */
+export interface Statistics {
+  /** The tags that are grouped by; a missing one is "". */
+  tags: PointTags;
+  field: string;
+  count: number;
+  mean: number;
+  /** The sample deviation; null of one value. */
+  stdev: number | null;
+  min: number;
+  max: number;
+  /** Ascending: all values, or where there are too many, a regular sample of them. */
+  sample: Float64Array;
+}
+
 /** What there is to choose from. */
 export interface Catalogue {
   /** Values of each tag, ascending. */

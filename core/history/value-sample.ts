@@ -7,17 +7,26 @@ const MAX_TOTAL = 2_000_000;
 const MAX_GROUP = 100_000;
 
 /**
- * A regular sample of the values of one group: all of them, or every second, every fourth, and so on. It follows from the
- * values and their order alone.
+ * What is known of the values of one group, and a regular sample of them: all of them, or every second, every fourth, and so
+ * on. It follows from the values and their order alone.
  */
 export class ValueSample {
   /** How many values there were. */
   count = 0;
   min = Infinity;
   max = -Infinity;
+  mean = 0;
+  /** Sum of squared differences to the mean (Welford 1962). */
+  #squares = 0;
   #values = new Float64Array(8);
   #kept = 0;
   #stride = 1;
+
+  /** The sample deviation; null of less than two values. */
+  get stdev(): number | null {
+    const deviation = Math.sqrt(this.#squares / (this.count - 1));
+    return this.count > 1 && Number.isFinite(deviation) ? deviation : null;
+  }
 
   /** How many of them are kept. */
   get kept(): number {
@@ -28,7 +37,11 @@ export class ValueSample {
   push(value: number): void {
     if (value < this.min) this.min = value;
     if (value > this.max) this.max = value;
-    if (this.count++ % this.#stride !== 0) return;
+    const step = value - this.mean;
+    const isKept = this.count++ % this.#stride === 0;
+    this.mean += step / this.count;
+    this.#squares += step * (value - this.mean);
+    if (!isKept) return;
     if (this.#kept === this.#values.length) {
       const values = new Float64Array(2 * this.#kept);
       values.set(this.#values);
@@ -48,8 +61,8 @@ export class ValueSample {
   }
 
   /** The values that are kept, ascending. O(n log n) */
-  sorted(): number[] {
-    return Array.from(this.#values.slice(0, this.#kept).sort());
+  sorted(): Float64Array {
+    return this.#values.slice(0, this.#kept).sort();
   }
 }
 
@@ -67,11 +80,12 @@ export class ValueSamples {
     return this.#groups.get(group);
   }
 
-  /** Takes in those of the values that are numbers. A group without any is none. */
-  push(group: string, values: readonly unknown[]): void {
+  /** Takes in those of the values from one place to before another that are numbers. A group without any is none. */
+  push(group: string, values: ArrayLike<unknown>, begin = 0, end = values.length): void {
     let sample = this.#groups.get(group);
-    for (const value of values) {
-      if (typeof value !== "number") continue;
+    for (let place = begin; place < end; place++) {
+      const value = values[place];
+      if (typeof value !== "number" || Number.isNaN(value)) continue;
       if (!sample) {
         sample = new ValueSample();
         this.#groups.set(group, sample);

@@ -2,7 +2,16 @@
 import { isBuiltin } from "node:module";
 import { resolve } from "node:path";
 import { keptSince } from "../../core/history/levels.ts";
-import type { Aggregate, AggregateQuery, Catalogue, Chunk, RowOptions, Selection } from "../../core/history/types.ts";
+import type {
+  Aggregate,
+  AggregateQuery,
+  Catalogue,
+  Chunk,
+  RowOptions,
+  Selection,
+  Statistics,
+  StatisticsQuery,
+} from "../../core/history/types.ts";
 import { type RefusedLine, StoreUnavailable } from "../lib/historian.ts";
 import { Thread, type ThreadData } from "./embedded/thread.ts";
 import type { Engine, Retention } from "./engine.ts";
@@ -63,6 +72,11 @@ export class EmbeddedHistorian implements Engine {
   async aggregate({ signal, ...query }: AggregateQuery): Promise<Aggregate[]> {
     const { reader } = await this.#threads();
     return await reader.call("aggregate", [query], signal);
+  }
+
+  async statistics({ signal, ...query }: StatisticsQuery): Promise<Statistics[]> {
+    const { reader } = await this.#threads();
+    return await reader.call("statistics", [query], signal);
   }
 
   async latest(selection: Selection, signal?: AbortSignal): Promise<Chunk[]> {

@@ -1,7 +1,7 @@
 /** A thread of the embedded historian: the one that writes, or the one that reads. Calls are answered in turns. */
 import { setImmediate } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import type { AggregateQuery, Chunk, RowOptions, Selection } from "../../core/history/types.ts";
+import type { AggregateQuery, Chunk, RowOptions, Selection, StatisticsQuery } from "../../core/history/types.ts";
 import { QueryError, StoreUnavailable } from "../lib/historian.ts";
 import { meaning } from "./embedded/file.ts";
 import { StoreReader } from "./embedded/reader.ts";
@@ -63,6 +63,7 @@ function openReader(): void {
   });
   methods.set("drop", ([cursor]) => void cursors.delete(cursor as number));
   methods.set("aggregate", ([query], id) => drive(reader.aggregate(query as AggregateQuery), id));
+  methods.set("statistics", ([query], id) => drive(reader.statistics(query as StatisticsQuery), id));
   methods.set("latest", ([selection], id) => drive(reader.latest(selection as Selection), id));
   methods.set("catalogue", () => reader.catalogue());
   methods.set("check", () => reader.check());

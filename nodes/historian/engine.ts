@@ -11,6 +11,6 @@ export interface Engine extends Historian {
 export interface Retention {
   /** Everything as it was written. */
   retentionDays: number;
-  /** The readings' roll-ups: mean, min, max, sum and count of 5 minutes and of an hour. */
+  /** Roll-ups: mean, min, max, sum and count of readings, and how many anomalies, of 5 minutes and of an hour. */
   archiveDays: number;
 }

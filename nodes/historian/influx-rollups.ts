@@ -1,5 +1,6 @@
-/** Which hours of readings in an InfluxDB are to be rolled up, and how that is done by the server itself. */
-import { FIVE_MINUTES, HOUR, type Level } from "../../core/history/levels.ts";
+/** Which hours of readings and verdicts in an InfluxDB are to be rolled up, and how that is done by the server itself. */
+import { FIVE_MINUTES, HOUR, type Level, ROLLED_UP_MEASUREMENTS } from "../../core/history/levels.ts";
+import { type Measurement, TAGS } from "../../core/history/types.ts";
 import { type InfluxConnection, ROLL_UP_TIME } from "./influx-connection.ts";
 import { ARCHIVE_POLICY, RAW_POLICY } from "./influx-policies.ts";
 import { identifier, within } from "./influxql.ts";
@@ -10,10 +11,25 @@ const SETTLED = 15_000;
 /** Pieces of a range that are asked one by one. */
 const MAX_PIECES = 32;
 
+/** Hours that are rolled up at a time. */
+const MAX_RUN = 24;
+
 /** Levels of roll-up. */
 export const ROLL_UPS = [FIVE_MINUTES, HOUR] as const;
 
-const READINGS = Buffer.from("readings");
+/** What is rolled up of a measurement, as InfluxQL selects fields, and the tags that it keeps. */
+const SOURCES = {
+  readings: { fields: "*::field", tags: ["device", "location"] },
+  // The expression passes over a text of this name.
+  verdicts: { fields: "/^isAnomaly$/", tags: TAGS },
+} as const;
+
+type RolledUpMeasurement = keyof typeof SOURCES;
+
+/** The field of a mark that tells up to which stamp a measurement is rolled up. */
+const DONE = { readings: "done", verdicts: "done_verdicts" } as const satisfies Record<RolledUpMeasurement, string>;
+
+const NAMES = ROLLED_UP_MEASUREMENTS.map((name) => Buffer.from(name));
 const LINE_FEED = 0x0a;
 const COMMA = 0x2c;
 const SPACE = 0x20;
@@ -27,23 +43,25 @@ export interface Piece {
   isRolledUp: boolean;
 }
 
-/** An hour that is to be rolled up. `stamp` is different for each write to it, and close to the time of the write. */
-interface DueHour {
+/** An hour that has been written to. `stamp` is different for each write to it, and close to the time of the write. */
+interface MarkedHour {
   hour: number;
   stamp: number;
+  /** The stamps up to which it is rolled up. */
+  done: Partial<Record<Measurement, unknown>>;
 }
 
-/** The measurement of a level of roll-up. Its fields are those of `readings` with `count_`, `sum_` and so on before them. */
-export function rollUpMeasurement(level: Level): string {
-  return level === HOUR ? "readings_1h" : "readings_5m";
+/** The measurement of a level of roll-up. Its fields are those of the other with `count_`, `sum_` and so on before them. */
+export function rollUpMeasurement(measurement: Measurement, level: Level): string {
+  return `${measurement}_${level === HOUR ? "1h" : "5m"}`;
 }
 
 /**
- * Lines that mark the hours of the readings among these lines as due, to be written with them. Cost: O(lines).
+ * Lines that mark the hours of the readings and verdicts among these lines as due, to be written with them. Cost: O(lines).
  *
  * A mark is a point of `rollup_due` at the last ms of its hour, so that it outlives its readings and lies in their shard.
- * A write sets its field `due` to a new stamp; whoever has rolled the hour up sets `done` to the stamp that was there
- * before. So a write in between leaves the two different, and the hour due.
+ * A write sets its field `due` to a new stamp; whoever has rolled the hour up sets `done` (and for verdicts,
+ * `done_verdicts`) to the stamp that was there before. So a write in between leaves the two different, and the hour due.
  */
 export function marksOf(lines: Uint8Array, now: number): Uint8Array {
   const hours = new Set<number>();
@@ -53,18 +71,21 @@ export function marksOf(lines: Uint8Array, now: number): Uint8Array {
   for (let start = 0; start < bytes.length; ) {
     const feed = bytes.indexOf(LINE_FEED, start);
     const end = feed < 0 ? bytes.length : feed;
-    const next = bytes[start + READINGS.length];
-    if (
-      (next === COMMA || next === SPACE) &&
-      bytes.compare(READINGS, 0, READINGS.length, start, start + READINGS.length) === 0
-    ) {
+    if (NAMES.some((name) => isOf(name, bytes, start))) {
       const hour = Math.floor(timestampBefore(bytes, end) / HOUR);
       if (hour !== last) hours.add(hour);
       last = hour;
     }
     start = end + 1;
   }
-  return Buffer.from([...hours].map((hour) => markLine("due", hour * HOUR, stamp)).join(""));
+  return Buffer.from([...hours].map((hour) => markLine(`due=${stamp}`, hour * HOUR)).join(""));
+}
+
+/** True if a line that begins here is of the measurement with this name. Of so few bytes, `compare` takes longer. */
+function isOf(name: Buffer, bytes: Buffer, start: number): boolean {
+  for (let place = 0; place < name.length; place++) if (bytes[start + place] !== name[place]) return false;
+  const next = bytes[start + name.length];
+  return next === COMMA || next === SPACE;
 }
 
 /** The whole number at the end of a line. */
@@ -81,11 +102,11 @@ function timestampBefore(bytes: Uint8Array, end: number): number {
   return timestamp;
 }
 
-function markLine(field: "due" | "done", hour: number, stamp: number): string {
-  return `rollup_due ${field}=${stamp} ${hour + HOUR - 1}\n`;
+function markLine(fields: string, hour: number): string {
+  return `rollup_due ${fields} ${hour + HOUR - 1}\n`;
 }
 
-/** Rolls up the readings of one database. */
+/** Rolls up the readings and verdicts of one database. */
 export class InfluxRollUps {
   readonly #connection: InfluxConnection;
   readonly #database: string;
@@ -97,21 +118,27 @@ export class InfluxRollUps {
     this.#database = database;
   }
 
-  /** Rolls up what is due, the oldest first, save for hours that are still being written. */
+  /** Rolls up what is due of each measurement, the oldest first, save for hours that are still being written. */
   async rollUp(now: number): Promise<void> {
-    for (const { hour, stamp } of await this.#due(-Infinity, now - HOUR - SETTLED)) {
-      if (stamp > now - SETTLED) continue;
-      const statements = ROLL_UPS.map((level) => this.#statement(hour, level));
-      for await (const _ of this.#connection.query(statements, undefined, ROLL_UP_TIME));
-      await this.#connection.write([Buffer.from(markLine("done", hour, stamp))], RAW_POLICY);
+    const marks = await this.#marks(-Infinity, now - HOUR - SETTLED);
+    for (const measurement of ROLLED_UP_MEASUREMENTS) {
+      const due = marks.filter(({ stamp, done }) => stamp <= now - SETTLED && done[measurement] !== stamp);
+      for (const run of runsOf(due)) {
+        const [from, to] = [run[0]?.hour ?? 0, (run.at(-1)?.hour ?? 0) + HOUR];
+        const statements = ROLL_UPS.map((level) => this.#statement(measurement, from, to, level));
+        for await (const _ of this.#connection.query(statements, undefined, ROLL_UP_TIME));
+        const done = run.map(({ hour, stamp }) => markLine(`${DONE[measurement]}=${stamp}`, hour));
+        await this.#connection.write([Buffer.from(done.join(""))], RAW_POLICY);
+      }
     }
   }
 
-  /** A range as pieces that are rolled up and pieces that are not. */
-  async pieces(from: number, to: number, signal?: AbortSignal): Promise<Piece[]> {
+  /** A range of a measurement as pieces that are rolled up and pieces that are not. */
+  async pieces(measurement: Measurement, from: number, to: number, signal?: AbortSignal): Promise<Piece[]> {
     const pieces: Piece[] = [];
     let place = from;
-    for (const { hour } of await this.#due(from, to, signal)) {
+    for (const { hour, stamp, done } of await this.#marks(from, to, signal)) {
+      if (done[measurement] === stamp) continue;
       const start = Math.max(hour, from);
       const end = Math.min(hour + HOUR, to);
       const last = pieces.at(-1);
@@ -124,27 +151,41 @@ export class InfluxRollUps {
     return pieces.length > MAX_PIECES ? merged(pieces) : pieces;
   }
 
-  /** Hours that are due and begin in a range, or into which it reaches, ascending. */
-  async #due(from: number, to: number, signal?: AbortSignal): Promise<DueHour[]> {
+  /** Hours that have been written to and begin in a range, or into which it reaches, ascending. */
+  async #marks(from: number, to: number, signal?: AbortSignal): Promise<MarkedHour[]> {
     const source = [this.#database, RAW_POLICY, "rollup_due"].map(identifier).join(".");
     const range = within(Math.max(from, this.since), to + HOUR - 1);
-    const due: DueHour[] = [];
-    const statement = `SELECT "due"::field, "done"::field FROM ${source} WHERE ${range}`;
+    const marks: MarkedHour[] = [];
+    const fields = ["due", ...ROLLED_UP_MEASUREMENTS.map((measurement) => DONE[measurement])];
+    const statement = `SELECT ${fields.map((name) => `${identifier(name)}::field`)} FROM ${source} WHERE ${range}`;
     for await (const { values } of this.#connection.query([statement], signal)) {
-      for (const [time, stamp, done] of values) {
-        if (stamp !== null && stamp !== done) due.push({ hour: Number(time) + 1 - HOUR, stamp: Number(stamp) });
+      for (const [time, stamp, readings, verdicts] of values) {
+        if (stamp === null) continue;
+        marks.push({ hour: Number(time) + 1 - HOUR, stamp: Number(stamp), done: { readings, verdicts } });
       }
     }
-    return due;
+    return marks;
   }
 
-  #statement(hour: number, level: Level): string {
-    const functions = "count(*::field), sum(*::field), min(*::field), max(*::field), mean(*::field)";
-    const target = [this.#database, ARCHIVE_POLICY, rollUpMeasurement(level)].map(identifier).join(".");
-    const source = [this.#database, RAW_POLICY, "readings"].map(identifier).join(".");
-    const groups = `time(${level}ms), "device"::tag, "location"::tag`;
-    return `SELECT ${functions} INTO ${target} FROM ${source} WHERE ${within(hour, hour + HOUR)} GROUP BY ${groups} fill(none)`;
+  #statement(measurement: RolledUpMeasurement, from: number, to: number, level: Level): string {
+    const { fields, tags } = SOURCES[measurement];
+    const functions = ["count", "sum", "min", "max", "mean"].map((name) => `${name}(${fields})`);
+    const target = [this.#database, ARCHIVE_POLICY, rollUpMeasurement(measurement, level)].map(identifier).join(".");
+    const source = [this.#database, RAW_POLICY, measurement].map(identifier).join(".");
+    const groups = [`time(${level}ms)`, ...tags.map((tag) => `${identifier(tag)}::tag`)];
+    return `SELECT ${functions} INTO ${target} FROM ${source} WHERE ${within(from, to)} GROUP BY ${groups} fill(none)`;
   }
+}
+
+/** Hours as runs of such as follow each other, each of at most MAX_RUN: one statement costs the server less than many. */
+function runsOf(hours: readonly MarkedHour[]): MarkedHour[][] {
+  const runs: MarkedHour[][] = [];
+  for (const each of hours) {
+    const last = runs.at(-1);
+    if (last && last.length < MAX_RUN && last.at(-1)?.hour === each.hour - HOUR) last.push(each);
+    else runs.push([each]);
+  }
+  return runs;
 }
 
 /** Few pieces, of which the middle one is all that is between hours that are due: that is still there as it was written. */

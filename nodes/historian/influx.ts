@@ -4,12 +4,15 @@
  * With 1.x it looks after a retention policy `device_analytics_raw`, in which everything lies as it was written (the
  * measurements, tags and fields of core/history/types.ts), together with marks `rollup_due` of hours that are to be
  * rolled up, and one `device_analytics_archive` with the roll-ups `readings_5m` and `readings_1h`, tags device and
- * location, fields `count_temperature`, `sum_…`, `min_…`, `max_…` and `mean_…`. Policies of others are left alone. 2.x
- * and 3.x know no policies of ours: everything lies where the database leads to, and nothing is rolled up.
+ * location, fields `count_temperature`, `sum_…`, `min_…`, `max_…` and `mean_…`, and the same of `isAnomaly` in
+ * `verdicts_5m` and `verdicts_1h`. Policies of others are left alone. 2.x and 3.x know no policies of ours: everything lies
+ * where the database leads to, and nothing is rolled up.
  */
-import { HOUR, keptSince, type Level, levelFor, RAW } from "../../core/history/levels.ts";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { HOUR, keptSince, type Level, levelFor, RAW, ROLLED_UP_MEASUREMENTS } from "../../core/history/levels.ts";
 import { decodeName, encodeName } from "../../core/history/lines.ts";
 import { compareTags, compareTexts, tagsKey } from "../../core/history/order.ts";
+import { StatisticsTable } from "../../core/history/statistics.ts";
 import {
   type Aggregate,
   type AggregateFunction,
@@ -22,10 +25,12 @@ import {
   type PointTags,
   type RowOptions,
   type Selection,
+  type Statistics,
+  type StatisticsQuery,
   TAGS,
   type Tag,
 } from "../../core/history/types.ts";
-import { type RefusedLine, StoreUnavailable } from "../lib/historian.ts";
+import { QueryError, type RefusedLine, StoreUnavailable } from "../lib/historian.ts";
 import type { Engine, Retention } from "./engine.ts";
 import { AggregateTable } from "./influx-aggregates.ts";
 import { InfluxConnection, type InfluxSettings, type Series, type WriteAnswer } from "./influx-connection.ts";
@@ -186,7 +191,7 @@ export class InfluxHistorian implements Engine {
       const step = every !== undefined && every % level !== 0 ? level : every;
       const parts = new Set<AggregateFunction>(["count", ...functions.flatMap((name) => PARTS[name] ?? [])]);
       const question = { ...query, step, parts: [...parts] };
-      for (const piece of await this.#use(() => this.#rollUps.pieces(start, end, signal))) {
+      for (const piece of await this.#use(() => this.#rollUps.pieces(query.measurement, start, end, signal))) {
         statements.push(...this.#statements(question, piece.isRolledUp ? level : RAW, numbers, piece.from, piece.to));
       }
     }
@@ -201,11 +206,30 @@ export class InfluxHistorian implements Engine {
     return table.result();
   }
 
+  async statistics(query: StatisticsQuery): Promise<Statistics[]> {
+    const { limit = Infinity } = query;
+    const table = new StatisticsTable(query);
+    for await (const chunk of this.rows(query, query)) {
+      table.addChunk(chunk);
+      if (table.size > limit) {
+        throw new QueryError(`the answer has more than ${limit} results: ask for fewer devices or metrics`);
+      }
+    }
+    const results: Statistics[] = [];
+    for (const result of table.results()) {
+      results.push(result);
+      // Each is sorted, so that others have their turn in between.
+      await nextTurn();
+    }
+    return results;
+  }
+
   async catalogue(): Promise<Catalogue> {
     await this.#open();
     const tags = new Map<string, Set<string>>(TAGS.map((tag) => [tag, new Set()]));
     const fields = {} as Record<Measurement, string[]>;
-    const sources = [...MEASUREMENTS, ...ROLL_UPS.map(rollUpMeasurement)].map(identifier).join();
+    const rollUps = ROLLED_UP_MEASUREMENTS.flatMap((name) => ROLL_UPS.map((level) => rollUpMeasurement(name, level)));
+    const sources = [...MEASUREMENTS, ...rollUps].map(identifier).join();
     const statement = `SHOW TAG VALUES FROM ${sources} WITH KEY IN (${ALL_TAGS})`;
     for await (const { values } of this.#query([statement])) {
       for (const [tag, value] of values) tags.get(String(tag))?.add(decodeName(String(value)));
@@ -259,7 +283,8 @@ export class InfluxHistorian implements Engine {
 
   /** Names of the fields of a measurement, and what they hold. */
   async #fields(measurement: Measurement, signal?: AbortSignal): Promise<Map<string, "number" | "text">> {
-    const rollUp = measurement === "readings" && this.#hasPolicies ? rollUpMeasurement(HOUR) : undefined;
+    const rolledUp = this.#hasPolicies && ROLLED_UP_MEASUREMENTS.find((name) => name === measurement);
+    const rollUp = rolledUp ? rollUpMeasurement(rolledUp, HOUR) : undefined;
     const sources = [this.#source(measurement), ...(rollUp === undefined ? [] : [this.#source(measurement, HOUR)])];
     const kinds = new Map<string, "number" | "text">();
     for await (const { name, values } of this.#query([`SHOW FIELD KEYS FROM ${sources}`], signal)) {
@@ -297,7 +322,7 @@ export class InfluxHistorian implements Engine {
 
   #source(measurement: Measurement, level: Level = RAW): string {
     if (!this.#hasPolicies) return identifier(measurement);
-    const names = level === RAW ? [RAW_POLICY, measurement] : [ARCHIVE_POLICY, rollUpMeasurement(level)];
+    const names = level === RAW ? [RAW_POLICY, measurement] : [ARCHIVE_POLICY, rollUpMeasurement(measurement, level)];
     return [this.#database, ...names].map(identifier).join(".");
   }
 

@@ -1,5 +1,14 @@
 /** What the nodes that store and ask of history ask of a historian, whatever its engine. */
-import type { Aggregate, AggregateQuery, Catalogue, Chunk, RowOptions, Selection } from "../../core/history/types.ts";
+import type {
+  Aggregate,
+  AggregateQuery,
+  Catalogue,
+  Chunk,
+  RowOptions,
+  Selection,
+  Statistics,
+  StatisticsQuery,
+} from "../../core/history/types.ts";
 
 /** A line that the store does not take, and never will. */
 export interface RefusedLine {
@@ -45,6 +54,11 @@ export interface Historian {
    * multiples of `every`. Groups are in the order of `rows`, fields ascending within one.
    */
   aggregate(query: AggregateQuery): Promise<Aggregate[]>;
+  /**
+   * Of all that is kept as it was written, in one pass and bounded memory: of more than 100,000 numbers of a group, or
+   * 2,000,000 of all, only some are in the sample; all else is exact. In the order of `aggregate`.
+   */
+  statistics(query: StatisticsQuery): Promise<Statistics[]>;
   /** The last value of each field of each set of tags since `from`, as chunks of one instant for each different time. */
   latest(selection: Selection, signal?: AbortSignal): Promise<Chunk[]>;
   catalogue(): Promise<Catalogue>;

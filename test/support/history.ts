@@ -68,6 +68,7 @@ export function history(): Point[] {
     }
     points.push(
       pointOf("alarms", { device, condition: "over\theating", change: "raised" }, START + 60_000 * place, {
+        alarmId: `${place}/over\theating`,
         severity: "critical",
         state: "unacknowledged",
         advice: '=HYPERLINK(1)\nline two, "quoted" \\',

@@ -13,6 +13,8 @@ import {
   type PointTags,
   type RowOptions,
   type Selection,
+  type Statistics,
+  type StatisticsQuery,
   TAGS,
 } from "../../core/history/types.ts";
 import type { Historian, RefusedLine } from "../../nodes/lib/historian.ts";
@@ -56,6 +58,32 @@ export class MemoryHistorian implements Historian {
       // Small chunks, so that nobody relies on there being one.
       for (let first = 0; first < chosen.length; first += 100) yield chunkOf(chosen.slice(first, first + 100));
     }
+  }
+
+  async statistics(query: StatisticsQuery): Promise<Statistics[]> {
+    const { limit = Infinity } = query;
+    const functions = ["count", "mean", "stdev", "min", "max"] as const;
+    const found = await this.aggregate({ ...query, functions });
+    const numbers = found.filter(({ columns }) => typeof columns.mean?.[0] === "number");
+    if (numbers.length > limit) throw new Error(`more than ${limit} results`);
+    return numbers.map(({ tags, field, columns }) => {
+      const value = (name: (typeof functions)[number]) => columns[name]?.[0] as number;
+      const isOf = (point: Point) => query.groupBy.every((tag) => (point.tags[tag] ?? "") === tags[tag]);
+      const points = this.#sets({ ...query, fields: [field] })
+        .flat()
+        .filter(isOf);
+      const sample = points.map(({ fields }) => fields.get(field)).filter((each) => typeof each === "number");
+      return {
+        tags,
+        field,
+        count: value("count"),
+        mean: value("mean"),
+        stdev: value("stdev"),
+        min: value("min"),
+        max: value("max"),
+        sample: Float64Array.from(sample).sort(),
+      };
+    });
   }
 
   async aggregate({ every, groupBy, functions, limit = Infinity, ...selection }: AggregateQuery): Promise<Aggregate[]> {

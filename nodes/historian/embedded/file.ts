@@ -7,7 +7,7 @@ import { StoreUnavailable } from "../../lib/historian.ts";
 
 /** "DvAn": tells files of ours from other SQLite files. */
 const APPLICATION_ID = 0x4476416e;
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 
 /** How long to wait for another program that holds the file, ms. */
 const BUSY_MILLISECONDS = 5000;
@@ -26,9 +26,9 @@ const LOG_LIMIT = 64 * 2 ** 20;
  * - `fields`: names and types of a measurement's fields.
  * - `series`: which fields a set of tags has, and the last raw block with a value of each.
  * - `blocks`: values, see block.ts. Level 0 holds them as they were written, in blocks of 5 minutes; level 300000 those of
- *   `readings` rolled up per 5 minutes, in blocks of an hour; level 3600000 per hour, in blocks of a day. Block n of
- *   length l begins at n × l ms since 1970.
- * - `stale_hours`: hours of readings whose roll-ups are missing or wrong. Marked in the transaction that writes them.
+ *   `readings` and `verdicts` rolled up per 5 minutes, in blocks of an hour; level 3600000 per hour, in blocks of a day.
+ *   Block n of length l begins at n × l ms since 1970.
+ * - `stale_hours`: hours of these whose roll-ups are missing or wrong. Marked in the transaction that writes them.
  * - `state`: since when everything is there as it was written, ms; and how often names were added or removed.
  */
 const SCHEMA = `
@@ -76,6 +76,14 @@ PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
+/** What makes a file of the version before, which rolled up no verdicts, one of this: the hours of verdicts are due. */
+const UPGRADE = `
+INSERT OR IGNORE INTO stale_hours
+  SELECT DISTINCT tag_set, (block - ((block % 12) + 12) % 12) / 12 FROM blocks JOIN tag_sets ON id = tag_set
+  WHERE level = ${RAW} AND measurement = 'verdicts';
+PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
 const BLOCK_LENGTHS: Record<Level, number> = { [RAW]: FIVE_MINUTES, [FIVE_MINUTES]: HOUR, [HOUR]: 24 * HOUR };
 
 /** How long a block of a level is, ms. */
@@ -93,6 +101,7 @@ export function openForWriting(file: string): DatabaseSync {
     mkdirSync(dirname(file), { recursive: true });
     const database = connect(file, false);
     if (isEmpty(database)) create(database);
+    else upgrade(database);
     requireOurs(file, database);
     database.exec(`PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
@@ -176,6 +185,17 @@ function create(database: DatabaseSync): void {
     BEGIN IMMEDIATE`);
   // Another program may have been faster.
   if (isEmpty(database)) database.exec(SCHEMA);
+  database.exec("COMMIT");
+}
+
+function upgrade(database: DatabaseSync): void {
+  const isFormer = () =>
+    numberOf(database, "PRAGMA application_id") === APPLICATION_ID &&
+    numberOf(database, "PRAGMA user_version") === SCHEMA_VERSION - 1;
+  if (!isFormer()) return;
+  database.exec("BEGIN IMMEDIATE");
+  // Another program may have been faster.
+  if (isFormer()) database.exec(UPGRADE);
   database.exec("COMMIT");
 }
 

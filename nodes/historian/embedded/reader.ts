@@ -6,6 +6,7 @@ import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { FIVE_MINUTES, HOUR, keptSince, type Level, levelFor, RAW } from "../../../core/history/levels.ts";
 import { compareTags, compareTexts } from "../../../core/history/order.ts";
+import { StatisticsTable } from "../../../core/history/statistics.ts";
 import {
   type Aggregate,
   type AggregateFunction,
@@ -18,6 +19,8 @@ import {
   type PointTags,
   type RowOptions,
   type Selection,
+  type Statistics,
+  type StatisticsQuery,
   TAGS,
   type Tag,
 } from "../../../core/history/types.ts";
@@ -163,6 +166,39 @@ export class StoreReader {
       yield;
     }
     return groups.result();
+  }
+
+  /** What is known of all numbers. */
+  *statistics(query: StatisticsQuery): Steps<never, Statistics[]> {
+    const { from, to, limit = Infinity } = query;
+    const table = new StatisticsTable(query);
+    for (const { id, tags, fields } of this.#selected(query)) {
+      const numbers = fields
+        .filter(({ isText }) => !isText)
+        .map((field) => ({ id: field.id, key: table.keyOf(tags, field.name) }));
+      if (numbers.length === 0) continue;
+      for (const placed of this.#blocks(RAW, id, from, to)) {
+        if (!placed) {
+          yield;
+          continue;
+        }
+        const { start, block } = placed;
+        const begin = placeOf(block.offsets, from - start);
+        const end = placeOf(block.offsets, to - start);
+        for (const { id, key } of numbers) {
+          const column = block.column(id);
+          if (column) table.add(key, column, begin, end);
+        }
+      }
+      if (table.size > limit) throw new QueryError(tooMany(limit, "results"));
+      yield;
+    }
+    const results: Statistics[] = [];
+    for (const result of table.results()) {
+      results.push(result);
+      yield;
+    }
+    return results;
   }
 
   /** What is rolled up comes from there, hours whose roll-up is missing or wrong from what was written. */
@@ -409,15 +445,17 @@ class Groups {
     if (!interval) {
       const { limit = Infinity } = this.#query;
       if (++this.#intervals > limit) {
-        throw new QueryError(
-          `the answer has more than ${limit} intervals: ask for longer intervals, a shorter range, or fewer devices or metrics`,
-        );
+        throw new QueryError(tooMany(limit, "intervals"));
       }
       interval = new Interval();
       intervals.set(beginning, interval);
     }
     return interval;
   }
+}
+
+function tooMany(limit: number, what: "intervals" | "results"): string {
+  return `the answer has more than ${limit} ${what}: ask for longer intervals, a shorter range, or fewer devices or metrics`;
 }
 
 /** The last place with a value from `begin` to before `end`, or -1. */

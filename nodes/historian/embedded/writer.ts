@@ -1,6 +1,15 @@
 /** The writing half of an embedded store: lines become blocks, blocks are rolled up, and what is too old goes. */
 import type { DatabaseSync } from "node:sqlite";
-import { archiveSince, FIVE_MINUTES, HOUR, keptSince, type Level, RAW } from "../../../core/history/levels.ts";
+import {
+  archiveSince,
+  FIVE_MINUTES,
+  HOUR,
+  isRolledUp,
+  keptSince,
+  type Level,
+  RAW,
+  ROLLED_UP_MEASUREMENTS,
+} from "../../../core/history/levels.ts";
 import { type Line, LineReader } from "../../../core/history/lines.ts";
 import { type FieldValue, type Measurement, type PointTags, TAGS } from "../../../core/history/types.ts";
 import type { RefusedLine } from "../../lib/historian.ts";
@@ -23,6 +32,8 @@ const FREE_PAGES = 200;
 
 /** Sets of tags that are held in memory; above, all are looked up anew. */
 const MAX_KNOWN_TAG_SETS = 200_000;
+
+const ROLLED_UP: readonly Measurement[] = ROLLED_UP_MEASUREMENTS;
 
 interface Field {
   id: number;
@@ -48,6 +59,7 @@ interface Layout {
 interface StaleHour {
   tag_set: number;
   hour: number;
+  measurement: Measurement;
 }
 
 /** The only one that writes to a store's file. Its methods throw StoreUnavailable; then nothing of the call is written. */
@@ -180,7 +192,7 @@ export class StoreWriter {
       const { id } = (this.#sql.tagSet.get(...names) ?? this.#sql.addTagSet.get(...names)) as { id: number };
       const series = this.#sql.series.all(id) as { field: number; last_block: number }[];
       const lastBlocks = new Map(series.map(({ field, last_block }) => [field, last_block]));
-      tagSet = { id, isRolledUp: measurement === "readings", lastBlocks, added: new Map() };
+      tagSet = { id, isRolledUp: ROLLED_UP.includes(measurement), lastBlocks, added: new Map() };
       this.#tagSets.set(key, tagSet);
     }
     return tagSet;
@@ -212,7 +224,7 @@ export class StoreWriter {
   }
 
   *#rollUpBefore(hour: number): Generator<undefined, void> {
-    let after: StaleHour = { tag_set: 0, hour: 0 };
+    let after = { tag_set: 0, hour: 0 };
     for (;;) {
       const stale = this.#sql.staleAfter.all(hour, after.tag_set, after.tag_set, after.hour, STALE_HOURS);
       const last = stale.at(-1);
@@ -226,7 +238,9 @@ export class StoreWriter {
     return this.#sql.staleBefore.all(hour) as unknown as StaleHour[];
   }
 
-  #rollUp({ tag_set, hour }: StaleHour): boolean {
+  #rollUp({ tag_set, hour, measurement }: StaleHour): boolean {
+    const fields = [...(this.#fields.get(measurement) ?? [])].filter(([name]) => isRolledUp(measurement, name));
+    const ids = new Set(fields.map(([, { id }]) => id));
     const perHour = new Map<number, Summary>();
     const first = (hour * HOUR) / FIVE_MINUTES;
     const rows = this.#sql.blocks.all(RAW, tag_set, first, first + HOUR / FIVE_MINUTES) as unknown as {
@@ -234,7 +248,7 @@ export class StoreWriter {
       data: Uint8Array;
     }[];
     const buckets = rows.map(({ block, data }) => {
-      const summaries = summarize(new Block(data));
+      const summaries = summarize(new Block(data), ids);
       for (const [field, { count, sum, min, max }] of summaries) {
         const whole = perHour.get(field) ?? new Summary();
         perHour.set(field, whole);
@@ -266,7 +280,7 @@ export class StoreWriter {
     const archive = (Math.floor(archivedSince / blockLength(HOUR)) * blockLength(HOUR)) / FIVE_MINUTES;
     let changes = 0;
     if (raw > -Infinity) changes += Number(this.#sql.dropSeries.run(raw).changes);
-    if (archive > -Infinity) changes += Number(this.#sql.dropReadingSeries.run(archive).changes);
+    if (archive > -Infinity) changes += Number(this.#sql.dropRolledUpSeries.run(archive).changes);
     if (changes === 0) return;
     this.#database.exec(`
       DELETE FROM tag_sets WHERE id NOT IN (SELECT tag_set FROM series);
@@ -350,6 +364,8 @@ export class StoreWriter {
 
 function prepare(database: DatabaseSync) {
   const statement = (sql: string) => database.prepare(sql);
+  const rolledUp = ROLLED_UP.map((name) => `'${name}'`).join();
+  const stale = "SELECT tag_set, hour, measurement FROM stale_hours JOIN tag_sets ON id = tag_set";
   return {
     dataVersion: statement("PRAGMA data_version"),
     state: statement("SELECT raw_since FROM state"),
@@ -366,9 +382,9 @@ function prepare(database: DatabaseSync) {
     putSeries: statement(`INSERT INTO series VALUES (?, ?, ?)
       ON CONFLICT DO UPDATE SET last_block = excluded.last_block`),
     dropSeries: statement(`DELETE FROM series WHERE last_block < ?
-      AND (SELECT measurement FROM tag_sets WHERE id = tag_set) <> 'readings'`),
-    dropReadingSeries: statement(`DELETE FROM series WHERE last_block < ?
-      AND (SELECT measurement FROM tag_sets WHERE id = tag_set) = 'readings'`),
+      AND (SELECT measurement FROM tag_sets WHERE id = tag_set) NOT IN (${rolledUp})`),
+    dropRolledUpSeries: statement(`DELETE FROM series WHERE last_block < ?
+      AND (SELECT measurement FROM tag_sets WHERE id = tag_set) IN (${rolledUp})`),
     block: statement("SELECT data FROM blocks WHERE level = ? AND tag_set = ? AND block = ?"),
     blocks: statement(`SELECT block, data FROM blocks
       WHERE level = ? AND tag_set = ? AND block >= ? AND block < ? ORDER BY block`),
@@ -377,8 +393,8 @@ function prepare(database: DatabaseSync) {
       (SELECT block FROM blocks WHERE level = ?1 AND tag_set = ?2 AND block < ?3 ORDER BY block LIMIT ?4)`),
     markStale: statement("INSERT OR IGNORE INTO stale_hours VALUES (?, ?)"),
     unmarkStale: statement("DELETE FROM stale_hours WHERE tag_set = ? AND hour = ?"),
-    staleBefore: statement("SELECT tag_set, hour FROM stale_hours WHERE hour < ?"),
-    staleAfter: statement(`SELECT tag_set, hour FROM stale_hours
+    staleBefore: statement(`${stale} WHERE hour < ?`),
+    staleAfter: statement(`${stale}
       WHERE hour < ? AND tag_set >= ? AND (tag_set > ? OR hour > ?) ORDER BY tag_set, hour LIMIT ?`),
   };
 }
@@ -387,11 +403,11 @@ function tooOld(oldest: number): string {
   return `it is from before ${new Date(oldest).toISOString()}, beyond the retention`;
 }
 
-/** What the numbers of a raw block add up to, by field. */
-function summarize(block: Block): Map<number, Summary> {
+/** What the numbers of some fields of a raw block add up to. */
+function summarize(block: Block, fields: ReadonlySet<number>): Map<number, Summary> {
   const summaries = new Map<number, Summary>();
   for (const field of block.fields) {
-    const column = block.column(field);
+    const column = fields.has(field) ? block.column(field) : undefined;
     if (!(column instanceof Float64Array)) continue;
     const summary = new Summary();
     for (const value of column) if (!Number.isNaN(value)) summary.add(1, value, value, value);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { kernelDensityEstimation, quantileSorted } from "simple-statistics";
 import { Distribution, parseLimit } from "../../../core/history/distribution.ts";
+import type { Statistics } from "../../../core/history/types.ts";
 import { type ValueSample, ValueSamples } from "../../../core/history/value-sample.ts";
 import { Random } from "../../../core/random.ts";
 
@@ -10,8 +11,15 @@ function sampleOf(values: readonly number[]): ValueSample {
   return samples.get("x") as ValueSample;
 }
 
+/** As a historian tells them. */
+function statisticsOf(values: readonly number[]): Statistics {
+  const sample = sampleOf(values);
+  const { count, mean, stdev, min, max } = sample;
+  return { tags: {}, field: "x", count, mean, stdev, min, max, sample: sample.sorted() };
+}
+
 function distributionOf(values: readonly number[], lower = "", upper = "") {
-  const distribution = new Distribution(sampleOf(values), { lower: parseLimit(lower), upper: parseLimit(upper) });
+  const distribution = new Distribution(statisticsOf(values), { lower: parseLimit(lower), upper: parseLimit(upper) });
   for (const value of values) distribution.push(value);
   return distribution.result();
 }
@@ -25,7 +33,7 @@ describe("a sample of values", () => {
   it("is all of them, sorted, as long as they are not too many", () => {
     const values = gaussian(100_000);
     const sample = sampleOf(values);
-    assert.deepEqual(sample.sorted(), Array.from(Float64Array.from(values).sort()));
+    assert.deepEqual(sample.sorted(), Float64Array.from(values).sort());
     assert.equal(sample.count, 100_000);
   });
 
@@ -37,10 +45,20 @@ describe("a sample of values", () => {
     assert.ok(sorted.length > 50_000 && sorted.length <= 100_000);
     const stride = (sorted[1] as number) - (sorted[0] as number);
     assert.deepEqual(
-      sorted,
+      Array.from(sorted),
       values.filter((value) => value % stride === 0),
     );
-    assert.ok(Math.abs(quantileSorted(sorted, 0.95) - 950_000) < 2 * stride);
+    assert.ok(Math.abs(quantileSorted(Array.from(sorted), 0.95) - 950_000) < 2 * stride);
+  });
+
+  it("knows mean and deviation of all values, however far they are from 0", () => {
+    const values = gaussian(150_000).map((value) => value + 1e9);
+    const { mean, stdev } = sampleOf(values);
+    const exact = values.reduce((sum, value) => sum + (value - 1e9), 0) / values.length;
+    const squares = values.reduce((sum, value) => sum + (value - 1e9 - exact) ** 2, 0);
+    assert.ok(Math.abs(mean - 1e9 - exact) < 1e-4);
+    assert.ok(Math.abs((stdev ?? 0) - Math.sqrt(squares / (values.length - 1))) < 1e-6);
+    assert.equal(sampleOf([1]).stdev, null);
   });
 
   it("stays bounded over all groups, and passes over what is no number", () => {

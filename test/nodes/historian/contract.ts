@@ -1,6 +1,7 @@
 /** What every engine of the historian does, whatever it stores in: one suite for all, compared with a naive oracle. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { mean, quantile, quantileSorted, sampleStandardDeviation } from "simple-statistics";
 import { HOUR } from "../../../core/history/levels.ts";
 import { LineWriter } from "../../../core/history/lines.ts";
 import { compareTags } from "../../../core/history/order.ts";
@@ -72,7 +73,7 @@ const HOSTILE = [
 const names = fc.oneof(
   fc.constantFrom(...HOSTILE),
   fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 }),
-  fc.constantFrom("temperature", "humidity"),
+  fc.constantFrom("temperature", "humidity", "isAnomaly"),
 );
 
 // Quarters, so that sums are exact in whatever order they are formed.
@@ -532,6 +533,89 @@ export function describeEngine(name: string, open: (retention: Retention) => Pro
       }
       await rollUp(engine);
       assertAggregates(await engine.aggregate(query), oracle.aggregate(query));
+    });
+
+    it("counts anomalies the same from verdicts and from what is rolled up of them, also when more come late", async () => {
+      const engine = await start();
+      const oracle = new HistoryOracle();
+      const query: AggregateQuery = {
+        ...everything,
+        measurement: "verdicts",
+        fields: ["isAnomaly"],
+        from: START,
+        to: START + DAY,
+        groupBy: ["device", "detector"],
+        functions: ["count", "sum", "mean", "min", "max"],
+      };
+      const compare = async () => {
+        for (const every of [undefined, 5 * MINUTE, HOUR, DAY]) {
+          const asked = { ...query, ...(every !== undefined && { every }) };
+          assertAggregates(await engine.aggregate(asked), oracle.aggregate(asked));
+        }
+      };
+      for (const late of [0, 1]) {
+        const points = Array.from({ length: 120 }, (_, i) => ({
+          measurement: "verdicts" as const,
+          tags: { device: `R${i % 3}`, location: "hall 3", detector: i % 2 ? "range" : "z-score" },
+          timestamp: START + i * 7 * MINUTE + late,
+          fields: new Map([
+            ["isAnomaly", Number(i % 7 === late)],
+            ["score", i],
+          ]),
+        }));
+        for (const point of points) oracle.add(point);
+        await write(engine, points);
+        await compare();
+        await rollUp(engine);
+        await compare();
+      }
+      // Scores are not rolled up.
+      const scores = { ...query, fields: ["score", "isAnomaly"] };
+      assertAggregates(await engine.aggregate(scores), oracle.aggregate(scores));
+    });
+
+    it("knows all of the numbers of each group, and of very many a part", async function () {
+      this.timeout(60_000);
+      const engine = await start();
+      const value = (i: number) => 1e6 + ((i * 7919) % 100_003);
+      const points = (from: number, to: number) =>
+        Array.from({ length: to - from }, (_, i) => {
+          return reading(`R${(from + i) % 2}`, START + from + i, { a: value(from + i), b: "text" }, "hall 3");
+        });
+      await write(engine, points(0, 1000));
+      const asked = { ...everything, groupBy: ["location"] as const };
+      const [few, ...others] = await engine.statistics(asked);
+      assert.deepEqual(others, []);
+      assert.deepEqual([few?.tags, few?.field, few?.count], [{ location: "hall 3" }, "a", 1000]);
+      assert.deepEqual(
+        Array.from(few?.sample ?? []),
+        Array.from({ length: 1000 }, (_, i) => value(i)).sort((a, b) => a - b),
+      );
+      for (let from = 1000; from < 110_000; from += 10_900) await write(engine, points(from, from + 10_900));
+      const [many] = await engine.statistics(asked);
+      const values = Array.from({ length: 110_000 }, (_, i) => value(i));
+      const close = (given: number | null | undefined, wanted: number) =>
+        assert.ok(Math.abs((given ?? Number.NaN) - wanted) <= 1e-9 * wanted, `${given} instead of ${wanted}`);
+      assert.deepEqual([many?.count, many?.min, many?.max], [110_000, Math.min(...values), Math.max(...values)]);
+      close(many?.mean, mean(values));
+      close(many?.stdev, sampleStandardDeviation(values));
+      const sample = Array.from(many?.sample ?? []);
+      assert.ok(sample.length > 10_000 && sample.length <= 100_000, `${sample.length} of them`);
+      assert.deepEqual(
+        sample,
+        sample.toSorted((a, b) => a - b),
+      );
+      assert.ok(Math.abs(quantileSorted(sample, 0.5) - quantile(values, 0.5)) < 2000);
+      const byDevice = await engine.statistics({ ...everything, groupBy: ["device"], fields: ["a"] });
+      assert.deepEqual(
+        byDevice.map(({ tags, count }) => [tags.device, count]),
+        [
+          ["R0", 55_000],
+          ["R1", 55_000],
+        ],
+      );
+      await assert.rejects(engine.statistics({ ...everything, groupBy: ["device"], limit: 1 }), QueryError);
+      assert.deepEqual(await engine.statistics({ ...everything, measurement: "verdicts", groupBy: [] }), []);
     });
 
     it("keeps what was written for as long as it is told, and knows since when", async () => {
