@@ -2,9 +2,18 @@
 import { quantileSorted } from "simple-statistics";
 import { CorrelationMatrix } from "../../core/history/correlation.ts";
 import { Distribution } from "../../core/history/distribution.ts";
-import { combineIntervals, neededFunctions, planIntervals, usualInterval } from "../../core/history/intervals.ts";
+import {
+  combineIntervals,
+  type IntervalPlan,
+  neededFunctions,
+  planIntervals,
+  type Range,
+  usualInterval,
+  wholeRange,
+} from "../../core/history/intervals.ts";
 import { FIVE_MINUTES, levelFor } from "../../core/history/levels.ts";
 import { PointSeries, presentTags, seriesOf } from "../../core/history/series.ts";
+import { groupKey, groupTags } from "../../core/history/statistics.ts";
 import type {
   Aggregate,
   AggregateFunction,
@@ -14,8 +23,9 @@ import type {
   Selection,
   Tag,
 } from "../../core/history/types.ts";
-import { ValueSamples } from "../../core/history/value-sample.ts";
 import { type Historian, QueryError } from "../lib/historian.ts";
+import type { Registry } from "../lib/registry.ts";
+import { journalLines } from "./journal.ts";
 import { type HistoryQuery, limitsOf } from "./query.ts";
 import { selectionOf, tagsOf } from "./selection.ts";
 
@@ -38,15 +48,23 @@ export interface Asking {
   /** ms since 1970. */
   now: number;
   signal: AbortSignal;
+  /** Knows what people call the devices. */
+  registry: Registry | undefined;
 }
 
 type Answer = (asking: Asking) => Promise<object>;
 
 /** Answers as plain JSON. They throw a QueryError when a list of values would be larger than the query's limit allows. */
-export const ANSWERS = { series, latest, aggregate, statistics, distribution, correlation, events } satisfies Record<
-  string,
-  Answer
->;
+export const ANSWERS = {
+  series,
+  latest,
+  aggregate,
+  statistics,
+  distribution,
+  correlation,
+  events,
+  journal,
+} satisfies Record<string, Answer>;
 
 async function series(asking: Asking): Promise<object> {
   const { historian, query, now, signal } = asking;
@@ -74,32 +92,35 @@ function aggregate(asking: Asking): Promise<object> {
 async function intervals(asking: Asking, groupBy: readonly Tag[]): Promise<object> {
   const { historian, query, now } = asking;
   const { from, to, functions, maxPoints } = query;
-  if (query.every === "raw") throw new QueryError("every: raw values have no groups: choose a length, or auto");
+  if (query.every === "raw") throw new QueryError("every: raw values have no groups: choose a length, auto, or all");
   const usual = usualInterval(to - from, maxPoints);
   const every = query.every === "auto" ? Math.max(usual, isRaw(asking) ? 0 : FIVE_MINUTES) : query.every;
   const selection = await selectionOf(historian, query);
   const { aggregates, asked } = await cutUp(asking, selection, every, groupBy, functions);
   const level = levelFor(asked, historian.rawSince(now));
-  return { series: aggregates.map(seriesOf), from: asked.from, to: asked.to, every, level };
+  const { from: begin, to: end } = asked;
+  const length = every === "all" ? end - begin : every;
+  return { series: aggregates.map(seriesOf), from: begin, to: end, every: length, level };
 }
 
 /** The functions of intervals, which may be days of a time zone. */
 async function cutUp(
   { historian, query, signal }: Asking,
   selection: Selection | undefined,
-  every: number,
+  every: number | "all",
   groupBy: readonly Tag[],
   functions: readonly AggregateFunction[],
 ) {
   const { from, to, timeZone, limit, measurement } = query;
-  const { starts, ...plan } = planIntervals({ from, to }, every, timeZone);
+  const { starts, ...plan }: Range & Partial<IntervalPlan> =
+    every === "all" ? wholeRange({ from, to }) : planIntervals({ from, to }, every, timeZone);
   const asked = {
     ...(selection ?? { measurement }),
     ...plan,
     groupBy,
     functions: starts ? neededFunctions(functions) : functions,
     // Shorter intervals than those of the answer are more.
-    limit: Math.ceil(limit / functions.length) * Math.ceil(every / plan.every),
+    limit: Math.ceil(limit / functions.length) * (every === "all" ? 1 : Math.ceil(every / (plan.every ?? every))),
     signal,
   };
   const found = selection ? await historian.aggregate(asked) : [];
@@ -109,7 +130,7 @@ async function cutUp(
   return { aggregates, asked };
 }
 
-async function latest({ historian, query, signal }: Asking): Promise<object> {
+async function latest({ historian, query, signal, registry }: Asking): Promise<object> {
   const { from, to, limit } = query;
   const selection = await selectionOf(historian, query, "all");
   const sets = new Map<string, { tags: PointTags; values: Map<string, [value: FieldValue, time: number]> }>();
@@ -126,12 +147,16 @@ async function latest({ historian, query, signal }: Asking): Promise<object> {
       if (++count > limit) throw tooMuch(limit);
     }
   }
-  const latest = Array.from(sets.values(), ({ tags, values }) => ({
-    ...tags,
-    timestamp: Math.max(...Array.from(values.values(), ([, time]) => time)),
-    values: Object.fromEntries(Array.from(values, ([field, [value]]) => [field, value])),
-    times: Object.fromEntries(Array.from(values, ([field, [, time]]) => [field, time])),
-  }));
+  const latest = Array.from(sets.values(), ({ tags, values }) => {
+    const { name } = registry?.get(tags.device ?? "") ?? {};
+    return {
+      ...tags,
+      ...(name !== undefined && { name }),
+      timestamp: Math.max(...Array.from(values.values(), ([, time]) => time)),
+      values: Object.fromEntries(Array.from(values, ([field, [value]]) => [field, value])),
+      times: Object.fromEntries(Array.from(values, ([field, [, time]]) => [field, time])),
+    };
+  });
   return { latest, from, to };
 }
 
@@ -140,21 +165,26 @@ async function statistics(asking: Asking): Promise<object> {
   const { from, to, groupBy, limit } = query;
   const selection = await selectionOf(historian, query);
   if (!selection) return { statistics: [], from, to };
+  const asked = { ...selection, groupBy, limit: Math.ceil(limit / STATISTIC_SIZE), signal };
+  const kept = await historian.statistics(asked);
+  const samples = new Map(kept.map(({ tags, field, sample }) => [groupKey(tags, groupBy, field), sample]));
   const functions = ["count", "mean", "stdev", "min", "max"] as const;
-  const most = Math.ceil(limit / STATISTIC_SIZE);
-  const moments = await historian.aggregate({ ...selection, groupBy, functions, limit: most, signal });
-  const samples = await samplesOf(asking, selection, most);
+  const rolledUp = async () =>
+    (await historian.aggregate({ ...asked, functions })).map(({ tags, field, columns }) => {
+      const values = functions.map((name) => [name, columns[name]?.[0] ?? null]);
+      return { tags, field, ...(Object.fromEntries(values) as Record<(typeof functions)[number], number | null>) };
+    });
+  const found = isRaw(asking) ? kept : await rolledUp();
   return {
-    statistics: moments.map(({ tags, field, columns }) => {
-      const sample = samples.get(groupKey(tags, groupBy, field));
-      const sorted = sample?.sorted() ?? [];
+    statistics: found.map(({ tags, field, count, mean, stdev, min, max }) => {
+      const sorted = Array.from(samples.get(groupKey(tags, groupBy, field)) ?? []);
       const quantiles = Object.entries(QUANTILES).map(([name, share]) => {
         return [name, sorted.length > 0 ? quantileSorted(sorted, share) : null];
       });
       return {
         ...presentTags(tags),
         field,
-        ...Object.fromEntries(functions.map((name) => [name, columns[name]?.[0] ?? null])),
+        ...{ count, mean, stdev, min, max },
         ...Object.fromEntries(quantiles),
         quantilesOf: sorted.length,
       };
@@ -170,28 +200,28 @@ async function distribution(asking: Asking): Promise<object> {
   const from = Math.max(query.from, historian.rawSince(now));
   const selection = await selectionOf(historian, query);
   if (!selection) return { distributions: [], from, to };
-  const samples = await samplesOf(asking, selection, Math.ceil(limit / DISTRIBUTION_SIZE));
+  const most = Math.ceil(limit / DISTRIBUTION_SIZE);
   const limits = limitsOf(query);
-  const found = new Map<string, { tags: PointTags; field: string; distribution: Distribution }>();
-  let isWhole = true;
-  for (const { key, tags, field } of samples.groups) {
-    const sample = samples.get(key);
-    if (!sample) continue;
-    const distribution = new Distribution(sample, limits);
-    if (distribution.isWhole) distribution.pushSample();
-    else isWhole = false;
-    found.set(key, { tags, field, distribution });
-  }
+  const found = (await historian.statistics({ ...selection, groupBy, limit: most, signal })).map((statistics) => ({
+    statistics,
+    distribution: new Distribution(statistics, limits),
+  }));
+  for (const { distribution } of found) if (distribution.isWhole) distribution.pushSample();
   // What the samples do not hold is counted in a second pass.
-  if (!isWhole) {
-    await forEachColumn(historian.rows(selection, { signal }), groupBy, (key, _tags, _field, values) => {
-      const distribution = found.get(key)?.distribution;
-      if (!distribution || distribution.isWhole) return;
-      for (const value of values) if (typeof value === "number") distribution.push(value);
-    });
+  const partial = new Map(
+    found
+      .filter(({ distribution }) => !distribution.isWhole)
+      .map(({ statistics: { tags, field }, distribution }) => [groupKey(tags, groupBy, field), distribution]),
+  );
+  for await (const { tags, fields, values } of partial.size > 0 ? historian.rows(selection, { signal }) : []) {
+    for (const [place, field] of fields.entries()) {
+      const distribution = partial.get(groupKey(tags, groupBy, field));
+      for (const value of (distribution && values[place]) ?? [])
+        if (typeof value === "number") distribution?.push(value);
+    }
   }
   return {
-    distributions: Array.from(found.values(), ({ tags, field, distribution }) => ({
+    distributions: found.map(({ statistics: { tags, field }, distribution }) => ({
       ...presentTags(tags),
       field,
       ...distribution.result(),
@@ -267,6 +297,11 @@ async function events(asking: Asking): Promise<object> {
   };
 }
 
+async function journal({ historian, query, signal }: Asking): Promise<object> {
+  const { from, to } = query;
+  return { lines: await journalLines(historian, query, signal), from, to };
+}
+
 /** Points as records, the newest first. */
 async function recordsOf(rows: AsyncIterable<Chunk>, limit: number): Promise<{ timestamp: number }[]> {
   const records: { timestamp: number }[] = [];
@@ -281,41 +316,6 @@ async function recordsOf(rows: AsyncIterable<Chunk>, limit: number): Promise<{ t
     }
   }
   return records.sort((a, b) => b.timestamp - a.timestamp);
-}
-
-/** Samples of the values of each group and field. */
-async function samplesOf({ historian, query, signal }: Asking, selection: Selection, most: number) {
-  const samples = new ValueSamples();
-  const groups: { key: string; tags: PointTags; field: string }[] = [];
-  await forEachColumn(historian.rows(selection, { signal }), query.groupBy, (key, tags, field, values) => {
-    const before = samples.size;
-    samples.push(key, values);
-    if (samples.size > before) groups.push({ key, tags, field });
-    if (samples.size > most) throw tooMuch(query.limit);
-  });
-  groups.sort((a, b) => (a.key < b.key ? -1 : 1));
-  return { groups, get: (key: string) => samples.get(key) };
-}
-
-async function forEachColumn(
-  rows: AsyncIterable<Chunk>,
-  groupBy: readonly Tag[],
-  take: (key: string, tags: PointTags, field: string, values: readonly (FieldValue | null)[]) => void,
-): Promise<void> {
-  for await (const chunk of rows) {
-    const tags = groupTags(chunk.tags, groupBy);
-    for (const [place, field] of chunk.fields.entries()) {
-      take(groupKey(tags, groupBy, field), tags, field, chunk.values[place] ?? []);
-    }
-  }
-}
-
-function groupTags(tags: PointTags, groupBy: readonly Tag[]): PointTags {
-  return Object.fromEntries(groupBy.map((tag) => [tag, tags[tag] ?? ""]));
-}
-
-function groupKey(tags: PointTags, groupBy: readonly Tag[], field: string): string {
-  return JSON.stringify([...groupBy.map((tag) => tags[tag] ?? ""), field]);
 }
 
 /** True if all that is asked for is kept as it was written. */

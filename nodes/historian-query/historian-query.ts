@@ -16,7 +16,7 @@ import { lastReadings } from "./warm-start.ts";
 const PROGRESS_INTERVAL = 1000;
 
 export default define("historian-query", options, (host) => {
-  const { RED, settings } = host;
+  const { RED, settings, registry } = host;
   const historian = historianOf(host.config<Historian>("historian"));
   try {
     queryOf(settings, undefined, Date.now());
@@ -24,6 +24,8 @@ export default define("historian-query", options, (host) => {
     throw new SettingError(error instanceof Error ? error.message : String(error));
   }
   const queries = new Jobs(settings.concurrency, () => host.changed());
+  /** Who waits for the answers to questions, by their ids. */
+  const askers = new Map<string, { socketid: unknown; questionId: unknown }>();
   // Of their own, for a slow client must not keep others from their answers.
   const exports = new Jobs(settings.concurrency, () => host.changed());
 
@@ -33,15 +35,27 @@ export default define("historian-query", options, (host) => {
       try {
         const query = queryOf(settings, message.query, now);
         if (query.queryType === "export") return await exportAll(query, message, send);
-        const work: Work<void> = (signal) => answer({ historian, query, now, signal }, message, send);
-        await queries.run(RED.util.generateId(), work, 1000 * settings.timeoutSeconds);
+        const work: Work<void> = (signal) => answer({ historian, query, now, signal, registry }, message, send);
+        const id: string = RED.util.generateId();
+        askers.set(id, { socketid: message.socketid, questionId: message.questionId });
+        await queries.run(id, work, 1000 * settings.timeoutSeconds).finally(() => askers.delete(id));
       } catch (error) {
+        if (error instanceof Cancelled) return;
         // Node-RED would show its class to whoever has asked.
         throw error instanceof RangeError ? new QueryError(error.message) : error;
       }
     },
 
     commands: {
+      abandon(args, { socketid }) {
+        if (socketid === undefined) throw new Error("abandon takes the socketid of the page that no longer waits");
+        const questionId = typeof args === "object" && args !== null && "id" in args ? args.id : undefined;
+        for (const [id, asker] of askers) {
+          if (asker.socketid !== socketid) continue;
+          if (questionId === undefined || asker.questionId === questionId) queries.cancel(id);
+        }
+      },
+
       cancel(args, message, send) {
         const exportId = typeof args === "object" && args !== null && "exportId" in args ? args.exportId : undefined;
         if (exportId !== undefined && typeof exportId !== "string") {

@@ -42,7 +42,11 @@ export class Jobs {
     const controller = new AbortController();
     const { signal } = controller;
     const giveUp = () =>
-      controller.abort(new Error(`no answer within ${(milliseconds ?? 0) / 1000} s: ask for less, or allow more time`));
+      controller.abort(
+        new Error(
+          `no answer within ${(milliseconds ?? 0) / 1000} s: ask for less, such as a shorter range or fewer devices, or allow more time`,
+        ),
+      );
     const timer = milliseconds === undefined ? undefined : setTimeout(giveUp, milliseconds);
     this.#controllers.set(id, controller);
     try {

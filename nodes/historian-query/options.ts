@@ -1,4 +1,4 @@
-import { integer, list, metricOptions, number, oneOf, reference, text } from "../lib/options.ts";
+import { integer, list, metricOptions, number, oneOf, reference, registryOptions, text } from "../lib/options.ts";
 
 export const options = {
   name: text(""),
@@ -11,6 +11,7 @@ export const options = {
     "distribution",
     "correlation",
     "events",
+    "journal",
     "readings",
     "export",
   ]),
@@ -35,6 +36,7 @@ export const options = {
   lower: text(""),
   upper: text(""),
   readingsPerDevice: integer(100, { min: 1, max: 10_000 }),
+  ...registryOptions,
   file: text(""),
   maxPoints: integer(1000, { min: 2, max: 100_000 }),
   limit: integer(100_000, { min: 1, max: 1_000_000 }),

@@ -30,8 +30,8 @@ type Askable = Pick<NodeSettings, (typeof ASKABLE)[number]>;
 
 /** A question, complete. Sent as `msg.query` it is understood as the same again. */
 export interface HistoryQuery extends Omit<Askable, "range" | "every">, Range {
-  /** Length of the intervals, ms. */
-  every: number | "auto" | "raw";
+  /** Length of the intervals, ms; `all` is one interval. */
+  every: number | "auto" | "raw" | "all";
 }
 
 /**
@@ -106,8 +106,8 @@ function instantOf(name: string, value: unknown, now: number): number {
 }
 
 function intervalOf(every: string): HistoryQuery["every"] {
-  if (every === "auto" || every === "raw") return every;
+  if (every === "auto" || every === "raw" || every === "all") return every;
   const length = parseLength(every);
-  if (length === undefined) throw new Error("every: must be a length such as 5m, or auto, or raw");
+  if (length === undefined) throw new Error("every: must be a length such as 5m, or auto, raw, or all");
   return length;
 }

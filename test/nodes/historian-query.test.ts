@@ -104,6 +104,8 @@ const QUESTIONS: object[] = [
   { queryType: "latest", measurement: "status" },
   { queryType: "aggregate", every: "10m", groupBy: "location", functions: "count,mean,max" },
   { queryType: "aggregate", every: "1h", groupBy: [], locations: ["hall 3", "hall, 4"] },
+  { queryType: "aggregate", every: "all", range: `${START + 1234}/${END - 4321}`, groupBy: "device" },
+  { queryType: "aggregate", measurement: "verdicts", metrics: "isAnomaly", every: "all", functions: "count,sum" },
   { queryType: "statistics" },
   { queryType: "statistics", groupBy: ["location"], metrics: ["vib*"] },
   { queryType: "distribution", metrics: ["temperature"], lower: "60", upper: "p95" },
@@ -111,6 +113,8 @@ const QUESTIONS: object[] = [
   { queryType: "correlation" },
   { queryType: "correlation", groupBy: [], devices: DEVICES },
   { queryType: "events", timeZone: "Asia/Kolkata" },
+  { queryType: "journal", maxPoints: 3 },
+  { queryType: "aggregate", metrics: ["_quality"], functions: ["count"], every: "1h", groupBy: [] },
   { queryType: "readings", readingsPerDevice: 25 },
 ];
 
@@ -357,6 +361,83 @@ describe("historian-query", () => {
       assert.deepEqual(alarms, [change("returned", 2), change("raised", 1)]);
     });
 
+    it("gives the newest lines of the journal as they were told, and what became of commands", async () => {
+      const alarm = (change: string, minute: number, more: object = {}) =>
+        pointOf("alarms", { device: "a/b", location: "hall", condition: "hot", change }, START + 60_000 * minute, {
+          alarmId: "a%2Fb/hot",
+          severity: "critical",
+          state: "unacknowledged",
+          value: 81.5,
+          isAnnunciated: Number(change === "raised"),
+          ...more,
+        });
+      const audit = (condition: string, more: object) =>
+        pointOf("audit", { device: "a/b", condition, change: "failed" }, START + 30_000, { by: "Kim", ...more });
+      const store = await filled(new MemoryHistorian(), [
+        alarm("returned", -1),
+        alarm("raised", 0),
+        alarm("shelved", 1, { reason: "under test", by: "Kim" }),
+        audit("restart", { commandId: "7", reason: "no power" }),
+        audit("login", {}),
+      ]);
+      node = await startOn(store, { queryType: "journal", maxPoints: 3, range: `${START - 120_000}/1h` });
+      const { lines } = (await ask(node, {})).payload as { lines: object[] };
+      const told = {
+        alarmId: "a%2Fb/hot",
+        deviceId: "a/b",
+        location: "hall",
+        condition: "hot",
+        severity: "critical",
+        state: "unacknowledged",
+        value: 81.5,
+      };
+      assert.deepEqual(lines, [
+        { ...told, change: "raised", isAnnunciated: true, timestamp: START },
+        {
+          deviceId: "a/b",
+          command: "restart",
+          commandId: "7",
+          by: "Kim",
+          arguments: {},
+          outcome: "failed",
+          error: "no power",
+          sentAt: START + 30_000,
+          timestamp: START + 30_000,
+        },
+        {
+          ...told,
+          change: "shelved",
+          isAnnunciated: false,
+          by: "Kim",
+          shelved: { since: START + 60_000, reason: "under test" },
+          timestamp: START + 60_000,
+        },
+      ]);
+    });
+
+    it("tells with the last values what people call the devices", async () => {
+      const registry = { get: (deviceId: string) => (deviceId === "P7" ? { deviceId, name: "Pump" } : undefined) };
+      const list = configNode("device-registry", {}, () => ({ value: registry }));
+      const store = configNode("historian", { name: text("") }, () => ({ value: reference }));
+      node = await startOn(
+        reference,
+        { registry: "list", queryType: "latest", devices: "P7,a/b+c#" },
+        {
+          definitions: [store, list],
+          configs: [
+            { id: "store", type: "historian" },
+            { id: "list", type: "device-registry" },
+          ],
+        },
+      );
+      const { latest } = (await ask(node, {})).payload as { latest: { device: string; name?: string }[] };
+      const names = new Map(latest.map(({ device, name }) => [device, name]));
+      assert.deepEqual([...names].sort(), [
+        ["P7", "Pump"],
+        ["a/b+c#", undefined],
+      ]);
+    });
+
     it("asks for averages where no more than these is kept, and tells since when all is", async () => {
       const store = await filled(new ForgetfulHistorian(), points);
       node = await startOn(store, { devices: "P7", metrics: "temperature" });
@@ -449,6 +530,35 @@ describe("historian-query", () => {
       store.release();
       await node.arrival(5);
       assert.equal(store.most, 2);
+    });
+
+    it("ends the questions of a page that waits no longer, without an answer or an error, and no others", async () => {
+      const store = new SlowHistorian(reference);
+      node = await startOn(store, { concurrency: "1" });
+      const questions = [
+        ["s1", "q1"],
+        ["s2", "q1"],
+        ["s1", "q2"],
+        ["s3", "q1"],
+        ["s3", "q2"],
+      ];
+      for (const [socketid, questionId] of questions) node.send({ query: { every: "5m" }, socketid, questionId });
+      node.send({ command: "abandon", payload: { id: "q1" }, socketid: "s1" });
+      node.send({ command: "abandon", payload: "lost", socketid: "s3" });
+      store.release();
+      await node.arrival(2);
+      while (node.completed().length < 7) await delay(5);
+      assert.deepEqual(
+        node.output(1).map(({ socketid, questionId }) => [socketid, questionId]),
+        [
+          ["s2", "q1"],
+          ["s1", "q2"],
+        ],
+      );
+      assert.deepEqual(node.reasons(), []);
+      node.send({ command: "abandon" });
+      while (node.reasons().length === 0) await delay(5);
+      assert.match(String(node.reasons()[0]), /abandon takes the socketid/);
     });
 
     it("does not start without a historian, or with settings that make no sense", async () => {
