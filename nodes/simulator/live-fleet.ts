@@ -1,6 +1,8 @@
 /** A simulated fleet that runs by the clock. */
 import { type DeviceStatus, Fleet, type FleetOptions } from "../../core/simulator/fleet.ts";
 import { Transport } from "../../core/simulator/transport.ts";
+import { oneOf } from "../lib/options.ts";
+import { options, PROFILES } from "./options.ts";
 import type { Consumer, Simulation, SimulationState } from "./simulation.ts";
 
 /** Devices that are due within this time share a tick, ms. Readings carry the time when they were due all the same. */
@@ -9,11 +11,18 @@ const SHORTEST_TICK = 20;
 /** Timers end at 2³¹ ms. */
 const LONGEST_WAIT = 86_400_000;
 
+/** What can be changed of the fleet as a whole. */
+const CHANGEABLE = {
+  profile: oneOf("machine", [...PROFILES]),
+  devices: options.devices,
+  intervalSeconds: options.intervalSeconds,
+};
+
 /** One timer for the whole fleet. After a stop, or a sleep of the machine, each device gives its latest reading only. */
 export class LiveFleet implements Simulation {
-  readonly #fleet: Fleet;
-  readonly #transport: Transport;
-  readonly #options: FleetOptions;
+  #fleet: Fleet;
+  #transport: Transport;
+  #options: FleetOptions;
   readonly #consumer: Consumer;
   #isRunning = false;
   #timer: NodeJS.Timeout | undefined;
@@ -27,8 +36,8 @@ export class LiveFleet implements Simulation {
   }
 
   get state(): SimulationState {
-    const { profile, devices } = this.#options;
-    return { state: this.#isRunning ? "running" : "stopped", profile, devices, sent: this.#sent };
+    const { profile, devices, intervalSeconds } = this.#options;
+    return { state: this.#isRunning ? "running" : "stopped", profile, devices, intervalSeconds, sent: this.#sent };
   }
 
   start(): void {
@@ -48,6 +57,24 @@ export class LiveFleet implements Simulation {
 
   set(deviceId: string, parameter: string, value: number | null): void {
     this.#fleet.set(deviceId, parameter, value);
+  }
+
+  change(parameter: string, value: unknown): void {
+    if (!Object.hasOwn(CHANGEABLE, parameter)) {
+      throw new Error(`without a deviceId, set takes ${Object.keys(CHANGEABLE).join(", ")}, not ${parameter}`);
+    }
+    if (value === undefined || value === null) throw new Error(`${parameter} needs a value`);
+    const name = parameter as keyof typeof CHANGEABLE;
+    let parsed: number | string;
+    try {
+      parsed = CHANGEABLE[name].parse(value);
+    } catch (error) {
+      throw new Error(`${name} ${(error as Error).message}`);
+    }
+    this.#options = { ...this.#options, [name]: parsed };
+    this.#fleet = new Fleet(this.#options, Date.now());
+    this.#transport = new Transport(this.#options.seed, this.#options.intervalSeconds);
+    if (this.#isRunning) this.#wait(0);
   }
 
   fault(deviceId: string, fault: string, seconds?: number): void {

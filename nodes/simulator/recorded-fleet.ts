@@ -74,6 +74,10 @@ export class RecordedFleet implements Simulation {
     throw new Error(`${deviceId} is recorded: nothing can be set in a replay`);
   }
 
+  change(parameter: string): void {
+    throw new Error(`${parameter} cannot be set: what is replayed is recorded`);
+  }
+
   fault(deviceId: string): void {
     throw new Error(`${deviceId} is recorded: no fault can be started in a replay`);
   }

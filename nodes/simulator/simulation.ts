@@ -10,6 +10,8 @@ export interface SimulationState {
   sent: number;
   /** Of a simulated fleet: how many devices it has. */
   devices?: number;
+  /** Of a simulated fleet: seconds between two readings of a device. */
+  intervalSeconds?: number;
   /** Of a replay: the file, and how far it has come. */
   file?: string;
   /** How much of the file was played, 0 to 100. */
@@ -36,6 +38,8 @@ export interface Simulation {
   /** Restarts one device, or all of them. */
   restart(deviceId?: string): void | Promise<void>;
   set(deviceId: string, parameter: string, value: number | null): void;
+  /** Goes on with another fleet, of which one option is changed. */
+  change(parameter: string, value: unknown): void;
   fault(deviceId: string, fault: string, seconds?: number): void;
   /** How each device is; undefined where that is not known. */
   devices(): DeviceStatus[] | undefined;
@@ -107,6 +111,10 @@ async function carryOut(
       return;
     case "set": {
       const { value } = args;
+      if (deviceId === undefined) {
+        simulation.change(textOf("parameter", args.parameter), value);
+        return;
+      }
       if (typeof value !== "number" && value !== null) throw new Error("value must be a number or null");
       simulation.set(textOf("deviceId", deviceId), textOf("parameter", args.parameter), value);
       return;

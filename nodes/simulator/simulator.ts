@@ -12,6 +12,9 @@ import { COMMANDS, type Outcome, obey, type SimulationState } from "./simulation
 /** How many readings of a replay go in a message, and how many such messages may be under way. */
 const REPLAY = { each: { readings: 1, messages: 256 }, batch: { readings: 500, messages: 4 } };
 
+/** How often the state is sent while readings are, ms. */
+const PROGRESS_INTERVAL = 1000;
+
 /** What output 2 sends: the state after a change, or what came of a command and the state after it. */
 export type Report = { state: SimulationState } | Outcome;
 
@@ -22,11 +25,14 @@ export default define("simulator", options, (host) => {
   const simulation = settings.profile === "replay" ? recordedFleet(host, report) : liveFleet(host);
 
   let isClosed = false;
+  let timer: NodeJS.Timeout | undefined;
+  let reported = 0;
 
   /** Sends the state, and an error that no command is to blame for in such a way that a Catch node gets it too. */
   function report(error?: Error): void {
     if (isClosed) return;
     const payload: Report = { state: simulation.state };
+    reported = payload.state.sent;
     if (error) node.error(error.message, { payload } as NodeMessage);
     host.send([null, { payload }]);
     host.changed();
@@ -57,11 +63,13 @@ export default define("simulator", options, (host) => {
     refuseCommand: answer,
     status: () => statusOf(simulation.state, host),
     ready() {
+      timer = setInterval(() => simulation.state.sent !== reported && report(), PROGRESS_INTERVAL);
       // Any earlier, the nodes behind may not be there yet.
       if (settings.autoStart) RED.events.once("flows:started", begin);
     },
     close() {
       isClosed = true;
+      clearInterval(timer);
       RED.events.off("flows:started", begin);
       simulation.close();
     },

@@ -36,7 +36,7 @@ describe("simulator", () => {
     }
   };
 
-  beforeEach(() => mock.timers.enable({ apis: ["setTimeout", "Date"], now: START }));
+  beforeEach(() => mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"], now: START }));
 
   afterEach(async () => {
     mock.timers.reset();
@@ -54,7 +54,16 @@ describe("simulator", () => {
       flow.readings.map(({ topic, payload }) => [topic, (payload as Reading).deviceId, (payload as Reading).timestamp]),
       [0, 5000, 10_000].flatMap((ms) => ["R1", "R2"].map((device) => [device, device, START + ms])),
     );
-    assert.deepEqual(flow.reports, [{ state: { state: "running", profile: "machine", devices: 2, sent: 0 } }]);
+  });
+
+  it("tells its state at the start, and once a second while it sends", async () => {
+    const flow = await start(FLEET);
+    await pass(6.5);
+    const state = { state: "running", profile: "machine", devices: 2, intervalSeconds: 5 };
+    assert.deepEqual(
+      flow.reports,
+      [0, 2, 4].map((sent) => ({ state: { ...state, sent } })),
+    );
   });
 
   for (const profile of PROFILES) {
@@ -125,7 +134,7 @@ describe("simulator", () => {
     assert.deepEqual(stopped, {
       command: "stop",
       ok: true,
-      state: { state: "stopped", profile: "machine", devices: 2, sent: 2 },
+      state: { state: "stopped", profile: "machine", devices: 2, intervalSeconds: 5, sent: 2 },
     });
     await pass(60);
     assert.equal(flow.readings.length, 2);
@@ -252,6 +261,22 @@ describe("simulator", () => {
     assert.ok(!payloads.some(isReading));
   });
 
+  it("goes on with another fleet when its profile, devices or interval are set", async () => {
+    const flow = await start(FLEET);
+    await pass(1);
+    for (const [parameter, value] of Object.entries({ profile: "server", devices: 3, intervalSeconds: 1 })) {
+      const { ok, state } = await flow.command("set", { deviceId: "*", parameter, value });
+      assert.equal(ok, true);
+      assert.equal(state[parameter as "devices"], value);
+    }
+    await delivered();
+    const before = flow.readings.length;
+    await pass(2);
+    const since = readings().slice(before);
+    assert.deepEqual([...new Set(since.map(({ deviceId }) => deviceId))].sort(), ["R1", "R2", "R3"]);
+    assert.ok(since.length >= 6 && since.every(({ metrics }) => "cpu" in metrics));
+  });
+
   it("answers a command with its arguments and the other properties of its message", async () => {
     const flow = await start({ ...FLEET, autoStart: false });
     const args = { deviceId: "R2", fault: "stuck", seconds: 60, askedBy: "operator 7" };
@@ -262,7 +287,7 @@ describe("simulator", () => {
       ...args,
       command: "fault",
       ok: true,
-      state: { state: "stopped", profile: "machine", devices: 2, sent: 0 },
+      state: { state: "stopped", profile: "machine", devices: 2, intervalSeconds: 5, sent: 0 },
     });
   });
 
@@ -279,8 +304,15 @@ describe("simulator", () => {
     ["restart", { deviceId: 1 }, /deviceId must be the name of a device/],
     ["restart", "R1", /the arguments of restart must be an object/],
     ["restart", ["R1"], /the arguments of restart must be an object/],
-    ["set", undefined, /value must be a number or null/],
-    ["set", { parameter: "load", value: 1 }, /deviceId must be the name of a device/],
+    ["set", undefined, /parameter must be text/],
+    ["set", { deviceId: 1, parameter: "load", value: 1 }, /deviceId must be the name of a device/],
+    ["set", { deviceId: "R1", parameter: "load" }, /value must be a number or null/],
+    ["set", { parameter: "load", value: 1 }, /without a deviceId, set takes profile, devices, intervalSeconds/],
+    ["set", { parameter: "__proto__", value: 1 }, /without a deviceId, set takes/],
+    ["set", { deviceId: "*", parameter: "profile", value: "replay" }, /profile must be one of machine, environment/],
+    ["set", { parameter: "devices", value: 0 }, /devices must be/],
+    ["set", { parameter: "devices", value: null }, /devices needs a value/],
+    ["set", { parameter: "intervalSeconds", value: "soon" }, /intervalSeconds must be/],
     ["set", { deviceId: "R1", value: 1 }, /parameter must be text/],
     ["set", { deviceId: "R1", parameter: "colour", value: 1 }, /unknown parameter "colour"/],
     ["set", { deviceId: "R1", parameter: "__proto__", value: 1 }, /unknown parameter/],
