@@ -1,5 +1,5 @@
 /** The recent past of one device, as the charts of a page take it. What a chart looks like is up to the page. */
-import { nameFilter } from "./names.ts";
+import { nameFilter, ownOf } from "./names.ts";
 import type { Reading, Verdict } from "./types.ts";
 import { metricVerdict } from "./verdicts.ts";
 
@@ -39,6 +39,16 @@ const SCORE_LIMIT = 5;
 /** A silence of so many usual intervals is a gap. */
 const GAP_INTERVALS = 5;
 
+/** More limits than this are not drawn of a device. */
+const MAX_LIMITS = 100;
+
+/** A limit of a metric, drawn across its chart. */
+export interface LiveLimit {
+  metric: string;
+  name: string;
+  value: number;
+}
+
 const METRIC_LINES: [role: LiveLine["role"], name?: string][] = [
   ["value"],
   ["mean", "mean"],
@@ -54,6 +64,7 @@ interface Kept {
   lines: LiveLine["role"][];
   names: string[];
   range?: [number, number];
+  limits: readonly LiveLimit[];
 }
 
 /** Titles of the charts that are of no metric; a metric of the same name has one of its own. */
@@ -64,7 +75,7 @@ type AnalysedReading = Reading & { features?: Record<string, Record<string, unkn
 
 /**
  * Keeps the last `capacity` values of each metric of one device, with their rolling mean, limits of normal and
- * anomalies, and of its health and anomaly score.
+ * anomalies, and of its health and anomaly score; and the limits that somebody has set for it.
  *
  * Cost of a reading: O(its metrics). Memory: up to 28 bytes a value of a metric, taken as it is needed.
  */
@@ -73,6 +84,9 @@ export class LiveSeries {
   readonly #metrics = new Map<string, Kept>();
   readonly #health: Kept;
   readonly #score: Kept;
+  #limits: readonly LiveLimit[] = [];
+  /** Of the latest reading. */
+  #quality: Reading["quality"];
 
   constructor(capacity: number) {
     this.#capacity = capacity;
@@ -82,19 +96,31 @@ export class LiveSeries {
     this.#score = this.#keep(SCORE, undefined, ["value", "limit", "anomaly"], ["score", "threshold", "anomalies"]);
   }
 
+  /** The quality of the latest reading, unless that is good. */
+  get quality(): "stale" | "bad" | undefined {
+    return this.#quality === "good" ? undefined : this.#quality;
+  }
+
   /** Names of the metrics with their units, in the order in which they first came. */
   get metrics(): { name: string; unit?: string }[] {
     return Array.from(this.#metrics, ([name, { unit }]) => ({ name, ...(unit && { unit }) }));
   }
 
-  /** All that there are charts of, as one text: it changes when there is more to choose from. */
+  /** All that there are charts of, as one text: it changes when there is more to choose from, or other limits. */
   get offer(): string {
-    return JSON.stringify([this.metrics, this.#health.points.length > 0, this.#score.points.length > 0]);
+    return JSON.stringify([this.metrics, this.#limits, this.#health.points.length > 0, this.#score.points.length > 0]);
+  }
+
+  /** Draws these limits from now on, in place of those before. */
+  setLimits(limits: readonly LiveLimit[]): void {
+    this.#limits = limits.slice(0, MAX_LIMITS);
+    for (const [name, kept] of this.#metrics) kept.limits = this.#limitsOf(name);
   }
 
   /** Takes a reading. One that is older than what is kept of a metric is left out there: a chart runs forward. */
   push(reading: AnalysedReading): void {
     const { timestamp, metrics, units, features, health, verdicts, quality } = reading;
+    this.#quality = quality;
     if (quality === "bad") return;
     const verdict = worstOf(verdicts);
     for (const name in metrics) {
@@ -102,11 +128,11 @@ export class LiveSeries {
       if (!kept) continue;
       const value = metrics[name] as number;
       const own = metricVerdict(verdicts, name);
-      kept.unit = units?.[name] ?? kept.unit;
+      kept.unit = ownOf(units, name) ?? kept.unit;
       const { points } = kept;
       if (!points.add(timestamp)) continue;
       points.set(0, value);
-      points.set(1, features?.[name]?.mean);
+      points.set(1, ownOf(features, name)?.mean);
       points.set(2, own?.lower);
       points.set(3, own?.upper);
       points.set(4, own?.isAnomaly ? value : undefined);
@@ -136,8 +162,12 @@ export class LiveSeries {
     const added = kept ? kept.points.count - position : 0;
     if (!kept || added <= 0) return undefined;
     const from = Math.max(0, kept.points.length - added);
-    const append = { time: kept.points.times(from), values: kept.lines.map((_, line) => kept.points.line(line, from)) };
-    return { append: { append }, position: kept.points.count };
+    const time = kept.points.times(from);
+    const values = [
+      ...kept.lines.map((_, line) => kept.points.line(line, from)),
+      ...kept.limits.map(({ value }) => time.map(() => value)),
+    ];
+    return { append: { append: { time, values } }, position: kept.points.count };
   }
 
   #chosen(metrics: readonly string[]): [id: string, kept: Kept][] {
@@ -163,12 +193,17 @@ export class LiveSeries {
       roles,
       METRIC_LINES.map(([, title]) => title ?? name),
     );
+    kept.limits = this.#limitsOf(name);
     this.#metrics.set(name, kept);
     return kept;
   }
 
+  #limitsOf(name: string): LiveLimit[] {
+    return this.#limits.filter(({ metric }) => metric === name);
+  }
+
   #keep(title: string, unit: string | undefined, lines: LiveLine["role"][], names: string[]): Kept {
-    return { title, unit, lines, names, points: new Points(lines.length, this.#capacity) };
+    return { title, unit, lines, names, limits: [], points: new Points(lines.length, this.#capacity) };
   }
 }
 
@@ -182,11 +217,21 @@ export function firstMetrics(names: readonly string[], preferred: readonly strin
   return [...names].sort((a, b) => rank(a) - rank(b)).slice(0, count);
 }
 
-function chartOf({ title, unit, lines, names, points, range }: Kept, capacity: number): LiveChart {
+function chartOf({ title, unit, lines, names, limits, points, range }: Kept, capacity: number): LiveChart {
   const time = points.times(0);
-  const series = lines.map((role, line): LiveLine => {
-    return { name: names[line] as string, role, ...(unit && { unit }), values: points.line(line, 0) };
-  });
+  const lineOf = (name: string, role: LiveLine["role"], values: LiveLine["values"]): LiveLine => {
+    return { name, role, ...(unit && { unit }), values };
+  };
+  const series = [
+    ...lines.map((role, line) => lineOf(names[line] as string, role, points.line(line, 0))),
+    ...limits.map(({ name, value }) =>
+      lineOf(
+        name,
+        "limit",
+        time.map(() => value),
+      ),
+    ),
+  ];
   return { title, time, series, gapSeconds: gapSeconds(time), maxPoints: capacity, ...(range && { range }) };
 }
 

@@ -1,7 +1,9 @@
 /** live-series: keeps the recent past of each device, and tells each page that asks of what it has chosen. */
-import { firstMetrics, LiveSeries, type Position } from "../../core/live-series.ts";
-import { DeviceTable } from "../lib/device-table.ts";
+import { firstMetrics, type LiveLimit, LiveSeries, type Position } from "../../core/live-series.ts";
+import type { Maintenance } from "../../core/types.ts";
+import { type DeviceEntry, DeviceTable } from "../lib/device-table.ts";
 import { type Page, Pages } from "../lib/pages.ts";
+import { isUnlisted } from "../lib/registry.ts";
 import { define } from "../lib/runtime.ts";
 import { options } from "./options.ts";
 
@@ -17,23 +19,47 @@ interface Shown {
   deviceId: string | undefined;
   /** What it could choose from when all was sent: when that changes, all is sent again. */
   offered: string;
+  /** What it was told of the device, as text. */
+  told: string;
   positions: Map<string, Position>;
 }
 
+/** A device to choose. */
+interface Offered {
+  deviceId: string;
+  name?: string;
+}
+
+/** What is to be said of the device that is shown. */
+interface Present extends Offered {
+  location?: string;
+  maintenance?: Maintenance;
+  /** Of the latest reading; one that is bad is not drawn. */
+  quality?: "stale" | "bad";
+  isUnheard?: true;
+  /** There is a list of devices, and it is not on it. */
+  isUnlisted?: true;
+}
+
 export default define("live-series", options, (host) => {
+  const { registry } = host;
   const { points, preferred, charts, intervalSeconds } = host.settings;
   const newTable = () => new DeviceTable<LiveSeries>(host.settings, () => host.changed());
   let devices = newTable();
   const pages = new Pages<Shown>();
   let timer: NodeJS.Timeout | undefined;
-  let names: string[] = [];
+  let unwatch: (() => void) | undefined;
+  /** All devices that were heard of or are listed, in the order of their ids; their number tells lists apart. */
+  let offered: Offered[] = [];
+  let list = 0;
+  let isListOld = true;
 
   return {
     isSink: true,
 
     analyse(reading) {
       const now = Date.now();
-      const entry = devices.get(reading.deviceId) ?? devices.add(reading.deviceId, new LiveSeries(points), now);
+      const entry = devices.get(reading.deviceId) ?? addDevice(reading.deviceId, now);
       entry.lastSeen = now;
       entry.state.push(reading);
       return false;
@@ -42,10 +68,10 @@ export default define("live-series", options, (host) => {
     commands: {
       watch(args, message) {
         const choice = choiceOf(args);
-        const state = { choice, deviceId: undefined, offered: "", positions: new Map() };
+        const state = { choice, deviceId: undefined, offered: "", told: "", positions: new Map() };
         const page = pages.watch(message, choice, state, Date.now());
         if (!page) return;
-        refreshNames();
+        refreshList();
         sendAll(page);
         host.changed();
       },
@@ -55,9 +81,17 @@ export default define("live-series", options, (host) => {
         host.changed();
       },
 
+      limits(args) {
+        const { deviceId, limits } = limitsOf(args);
+        // Those for all may be in force for anyone: whoever shows a device asks again when he is sent it anew.
+        if (deviceId === undefined) sendAnew();
+        else devices.get(deviceId)?.state.setLimits(limits);
+      },
+
       reset() {
         devices = newTable();
-        for (const { state } of pages.present(Date.now())) state.offered = "";
+        isListOld = true;
+        sendAnew();
         host.changed();
       },
     },
@@ -69,16 +103,30 @@ export default define("live-series", options, (host) => {
     },
 
     ready() {
+      unwatch = registry?.watch(() => {
+        isListOld = true;
+      });
       timer = setInterval(tick, intervalSeconds * 1000);
     },
 
     close() {
       clearInterval(timer);
+      unwatch?.();
     },
   };
 
+  function addDevice(deviceId: string, now: number): DeviceEntry<LiveSeries> {
+    const entry = devices.add(deviceId, new LiveSeries(points), now);
+    isListOld = true;
+    return entry;
+  }
+
+  function sendAnew(): void {
+    for (const { state } of pages.present(Date.now())) state.offered = "";
+  }
+
   function tick(): void {
-    refreshNames();
+    refreshList();
     for (const page of pages.present(Date.now())) {
       if (page.state.offered === offerOf(page.state)) sendNew(page);
       else sendAll(page);
@@ -86,20 +134,45 @@ export default define("live-series", options, (host) => {
     host.changed();
   }
 
-  function refreshNames(): void {
-    if (names.length === devices.size && names.every((name) => devices.get(name))) return;
+  function refreshList(): void {
+    if (!isListOld) return;
+    isListOld = false;
     const order = new Intl.Collator("en", { numeric: true });
-    names = Array.from(devices.values(), ({ deviceId }) => deviceId).sort(order.compare);
+    const heard = Array.from(devices.values(), ({ deviceId }) => deviceId);
+    const listed = Array.from(registry?.records() ?? [], ({ deviceId }) => deviceId);
+    const present = [...new Set([...heard, ...listed])].sort(order.compare).map(offer);
+    if (JSON.stringify(present) !== JSON.stringify(offered)) list++;
+    offered = present;
+  }
+
+  function offer(deviceId: string): Offered {
+    const name = registry?.get(deviceId)?.name;
+    return { deviceId, ...(name !== undefined && { name }) };
+  }
+
+  function presentOf(deviceId: string): Present {
+    const series = devices.get(deviceId)?.state;
+    const record = registry?.get(deviceId);
+    const maintenance = registry?.maintenance(deviceId, Date.now());
+    return {
+      ...offer(deviceId),
+      ...(record?.location !== undefined && { location: record.location }),
+      ...(maintenance && { maintenance }),
+      ...(series?.quality && { quality: series.quality }),
+      ...(!series && { isUnheard: true }),
+      ...(isUnlisted(registry, deviceId) && { isUnlisted: true }),
+    };
   }
 
   /** All that a page can choose from: when it changes, the page is sent anew. */
   function offerOf({ deviceId }: Shown): string {
     const series = deviceId === undefined ? undefined : devices.get(deviceId)?.state;
-    return `${names.length} ${series?.offer}`;
+    return `${list} ${series?.offer}`;
   }
 
   function sendAll({ envelope, state: page }: Page<Shown>): void {
-    const { deviceId = names[0], metrics: chosen } = page.choice;
+    const firstHeard = offered.find((each) => devices.get(each.deviceId))?.deviceId;
+    const { deviceId = page.deviceId ?? firstHeard, metrics: chosen } = page.choice;
     const series = deviceId === undefined ? undefined : devices.get(deviceId)?.state;
     const metrics = series?.metrics ?? [];
     const known = new Set(metrics.map(({ name }) => name));
@@ -107,12 +180,14 @@ export default define("live-series", options, (host) => {
     const shown = wanted.length > 0 ? wanted : firstMetrics([...known], preferred, charts);
     page.deviceId = deviceId;
     page.offered = offerOf(page);
+    page.told = "";
     const parts = series?.charts(shown) ?? [];
     page.positions = new Map(parts.map(({ id, position }) => [id, position]));
     const payload = {
       deviceId,
       isKnown: series !== undefined,
-      devices: names,
+      ...newsOf(page),
+      devices: offered,
       metrics,
       shown,
       charts: parts.map(({ id, chart }) => ({ id, data: chart })),
@@ -129,7 +204,20 @@ export default define("live-series", options, (host) => {
       page.positions.set(id, news.position);
       parts.push({ id, data: news.append });
     }
-    if (parts.length > 0) host.send({ ...envelope, payload: { deviceId: page.deviceId, charts: parts } });
+    const news = newsOf(page);
+    if (parts.length > 0 || news.device) {
+      host.send({ ...envelope, payload: { deviceId: page.deviceId, charts: parts, ...news } });
+    }
+  }
+
+  /** What is to be said of the device, unless the page was told so. */
+  function newsOf(page: Shown): { device?: Present } {
+    if (page.deviceId === undefined) return {};
+    const device = presentOf(page.deviceId);
+    const text = JSON.stringify(device);
+    if (text === page.told) return {};
+    page.told = text;
+    return { device };
   }
 });
 
@@ -140,4 +228,19 @@ function choiceOf(args: unknown): Choice {
     ...(typeof deviceId === "string" && deviceId !== "" && { deviceId }),
     ...(isList && { metrics: (metrics as string[]).slice(0, 12) }),
   };
+}
+
+/** The limits of a health score, as that answers its command `limits`; a rule about a fall has none to draw. */
+function limitsOf(args: unknown): { deviceId: string | undefined; limits: LiveLimit[] } {
+  const { deviceId, limits } = (typeof args === "object" && args !== null ? args : {}) as Record<string, unknown>;
+  if (!Array.isArray(limits)) throw new Error("limits takes { deviceId, limits }, as the health score node sends it");
+  const rows = limits.flatMap((row): LiveLimit[] => {
+    const { metric, flag, comparison, limit } = (typeof row === "object" && row !== null ? row : {}) as Record<
+      string,
+      unknown
+    >;
+    const isLine = typeof metric === "string" && typeof limit === "number" && /^[<>]=?$/.test(String(comparison));
+    return isLine ? [{ metric, name: String(flag), value: limit }] : [];
+  });
+  return { deviceId: typeof deviceId === "string" ? deviceId : undefined, limits: rows };
 }

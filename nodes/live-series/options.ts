@@ -1,4 +1,4 @@
-import { integer, list, number, stateOptions, text } from "../lib/options.ts";
+import { integer, list, number, registryOptions, stateOptions, text } from "../lib/options.ts";
 
 const { maxDevices, forgetAfterHours } = stateOptions;
 
@@ -8,6 +8,7 @@ export const options = {
   preferred: list(["temp*", "vibration*", "battery*"]),
   charts: integer(4, { min: 1, max: 12 }),
   intervalSeconds: number(1, { min: 0.2, max: 60 }),
+  ...registryOptions,
   maxDevices,
   forgetAfterHours,
 };

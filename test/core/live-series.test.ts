@@ -33,6 +33,26 @@ describe("live series", () => {
   const ids = (...metrics: string[]) => series.charts(metrics).map(({ id }) => id);
   const chart = (...metrics: string[]) => series.charts(metrics)[0]?.chart as LiveChart;
 
+  it("draw the limits of a metric across its chart, and only its own", () => {
+    series.push(reading(1, { level: 10, flow: 3 }));
+    const before = series.offer;
+    series.setLimits([{ metric: "level", name: "full", value: 12 }]);
+    assert.notEqual(series.offer, before);
+    const limit = chart("level").series.at(-1);
+    assert.deepEqual([limit?.name, limit?.role, limit?.values], ["full", "limit", [12]]);
+    assert.ok(!("limit" in lines(chart("flow"))));
+    series.push(reading(2, { level: 11 }));
+    assert.deepEqual(series.since("metric level", 1)?.append.append.values.at(-1), [12]);
+    series.setLimits([]);
+    assert.ok(!("limit" in lines(chart("level"))));
+  });
+
+  it("draw the limits of a metric that comes later", () => {
+    series.setLimits([{ metric: "level", name: "full", value: 12 }]);
+    series.push(reading(1, { level: 10 }));
+    assert.deepEqual(lines(chart("level")).limit, [12]);
+  });
+
   it("have a chart for each chosen metric that there is, in the order of the choice", () => {
     series.push(reading(1, { level: 10, flow: 3 }));
     assert.deepEqual(ids("flow", "level", "pressure"), ["metric flow", "metric level"]);

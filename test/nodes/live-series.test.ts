@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { mock } from "node:test";
+import { configNode } from "../../nodes/lib/config-node.ts";
 import liveSeries from "../../nodes/live-series/live-series.ts";
 import { startNode, type TestNode } from "../support/test-flow.ts";
 
@@ -7,15 +8,28 @@ const START = Date.UTC(2026, 2, 1, 12);
 
 interface Part {
   id: string;
-  data: { time?: number[]; append?: { time: number[] } };
+  data: { time?: number[]; series?: { name: string }[]; append?: { time: number[] } };
 }
 
 interface Shown {
   deviceId?: string;
   isKnown: boolean;
-  devices?: string[];
+  devices?: object[];
+  device?: object;
   shown: string[];
   charts: Part[];
+}
+
+/** A registry with this list. */
+function registryOf(list: { deviceId: string; name?: string; location?: string }[]) {
+  const maintenances = new Map<string, object>();
+  const registry = {
+    get: (deviceId: string) => list.find((each) => each.deviceId === deviceId),
+    records: () => list,
+    maintenance: (deviceId: string) => maintenances.get(deviceId),
+    watch: () => () => {},
+  };
+  return { maintenances, node: configNode("device-registry", {}, () => ({ value: registry })) };
 }
 
 describe("live-series", () => {
@@ -49,7 +63,7 @@ describe("live-series", () => {
     const { deviceId, isKnown, devices, shown, charts } = last("a");
     assert.deepEqual(
       { deviceId, isKnown, devices, shown },
-      { deviceId: "P9", isKnown: true, devices: ["P9", "P10"], shown: ["level"] },
+      { deviceId: "P9", isKnown: true, devices: [{ deviceId: "P9" }, { deviceId: "P10" }], shown: ["level"] },
     );
     assert.deepEqual(
       charts.map(({ id, data }) => [id, data.time]),
@@ -62,6 +76,15 @@ describe("live-series", () => {
     watch("a");
     assert.equal(last("a").deviceId, "P7");
     assert.deepEqual(last("a").shown, ["battery", "flow"]);
+  });
+
+  it("stays with the device that it has chosen for a page, also when another one stands before it", () => {
+    measure("P7");
+    watch("a");
+    measure("P1");
+    pass();
+    assert.deepEqual(last("a").devices, ["P1", "P7"]);
+    assert.equal(last("a").deviceId, "P7");
   });
 
   it("sends each page what has come to its device, once a second at most", () => {
@@ -85,11 +108,11 @@ describe("live-series", () => {
     assert.deepEqual(last("a").devices, []);
     measure("P7");
     pass();
-    assert.deepEqual(last("a").devices, ["P7"]);
+    assert.deepEqual(last("a").devices, [{ deviceId: "P7" }]);
     assert.equal(last("a").charts.length, 1);
     measure("P8");
     pass();
-    assert.deepEqual(last("a").devices, ["P7", "P8"]);
+    assert.deepEqual(last("a").devices, [{ deviceId: "P7" }, { deviceId: "P8" }]);
     assert.equal(last("a").deviceId, "P7");
   });
 
@@ -121,6 +144,63 @@ describe("live-series", () => {
     measure("P7");
     watch("a", { deviceId: "P7", renew: true });
     assert.equal(last("a").charts.length, 1);
+  });
+
+  it("sends all again when other limits are given, and draws those that are lines", () => {
+    measure("P7");
+    watch("a");
+    const rules = [
+      { flag: "full", metric: "level", comparison: ">", penalty: 30, limit: 12 },
+      { flag: "burst", metric: "level", comparison: "drop by >", penalty: 20, limit: 5 },
+    ];
+    const give = (deviceId: string | undefined) =>
+      node.send({ command: "limits", payload: { deviceId, limits: rules } });
+    give("P7");
+    pass();
+    const roles = () => last("a").charts[0]?.data.series?.map(({ name }) => name);
+    assert.deepEqual(roles()?.slice(-2), ["anomalies", "full"]);
+    give("P7");
+    give("P9");
+    pass();
+    assert.equal(sentTo("a").length, 2);
+    give(undefined);
+    pass();
+    assert.equal(sentTo("a").length, 3);
+    node.send({ command: "limits", payload: { deviceId: "P7" } });
+    assert.equal(node.caught().length, 1);
+  });
+
+  it("tells names, and what there is to say of the device that is shown, when that changes", async () => {
+    await node.stop();
+    const { maintenances, node: registry } = registryOf([
+      { deviceId: "P7", name: "Pump", location: "hall 3" },
+      { deviceId: "P1", name: "Spare pump" },
+    ]);
+    node = await startNode(
+      liveSeries,
+      { type: "live-series", registry: "list" },
+      { outputs: 1, definitions: [registry], configs: [{ id: "list", type: "device-registry" }] },
+    );
+    measure("P7");
+    watch("a");
+    const spare = { deviceId: "P1", name: "Spare pump" };
+    assert.deepEqual(last("a").devices, [spare, { deviceId: "P7", name: "Pump" }]);
+    const pump = { deviceId: "P7", name: "Pump", location: "hall 3" };
+    assert.deepEqual([last("a").deviceId, last("a").device], ["P7", pump]);
+    pass();
+    assert.equal(sentTo("a").length, 1);
+    node.send({ payload: { deviceId: "P7", timestamp: Date.now() + 1, metrics: { level: -999 }, quality: "bad" } });
+    pass();
+    assert.deepEqual([last("a").device, last("a").charts], [{ ...pump, quality: "bad" }, []]);
+    measure("P7");
+    maintenances.set("P7", { since: START, until: START + 60_000 });
+    pass();
+    assert.deepEqual(last("a").device, { ...pump, maintenance: { since: START, until: START + 60_000 } });
+    watch("a", { deviceId: "P1" });
+    assert.deepEqual([last("a").isKnown, last("a").device], [false, { ...spare, isUnheard: true }]);
+    measure("P9");
+    watch("a", { deviceId: "P9" });
+    assert.deepEqual(last("a").device, { deviceId: "P9", isUnlisted: true });
   });
 
   it("forgets all devices on reset", () => {
