@@ -3,6 +3,7 @@
 import { SEVERITIES } from "./alarm.ts";
 import type { LevelRule } from "./alarm-levels.ts";
 import { isBeyond } from "./comparison.ts";
+import { ownOf } from "./names.ts";
 import type { Reading, Severity, Verdict, WindowResult } from "./types.ts";
 import { mainVerdict, verdictOf } from "./verdicts.ts";
 
@@ -84,7 +85,7 @@ export function measureReading(condition: Condition, reading: Reading, sample: S
   const { source, match } = condition;
   switch (source) {
     case "metric":
-      return setValue(sample, reading.metrics[match], match, reading.units?.[match]);
+      return setValue(sample, reading.metrics[match], match, ownOf(reading.units, match));
     case "health":
       return setValue(sample, reading.health?.score);
     case "remainingUsefulLife": {

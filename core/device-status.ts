@@ -2,6 +2,7 @@
 import { isAlarm } from "./events.ts";
 import type { JournalLine } from "./journal.ts";
 import { MAX_METRICS } from "./limits.ts";
+import { ownOf } from "./names.ts";
 import type {
   Alarm,
   DeviceRecord,
@@ -167,6 +168,11 @@ export class DeviceStatus {
     return this.#known.health;
   }
 
+  /** Units of the metrics that have one. */
+  get units(): Readonly<Record<string, string>> {
+    return this.#known.units ?? {};
+  }
+
   /** The latest value of each metric; not to be changed. */
   get metrics(): Readonly<Metrics> {
     return this.#known.metrics;
@@ -211,8 +217,8 @@ export class DeviceStatus {
       if (accepts && !accepts(name)) continue;
       known.metrics[name] = metrics[name] as number;
       this.#sources.set(name, reading);
-      const unit = reading.units?.[name];
-      if (unit !== undefined && known.units?.[name] !== unit) known.units = { ...known.units, [name]: unit };
+      const unit = ownOf(reading.units, name);
+      if (unit !== undefined && ownOf(known.units, name) !== unit) known.units = { ...known.units, [name]: unit };
     }
     if (verdict && (isAnomaly || known.judged?.timestamp !== timestamp)) known.judged = { timestamp, isAnomaly };
     const { health, remainingUsefulLife, cluster, tags } = reading;
@@ -298,12 +304,12 @@ export class DeviceStatus {
     const { metrics, units } = this.#known;
     return Object.entries(metrics).map(([name, value]) => {
       const detail: MetricDetail = { name, value };
-      const unit = units?.[name];
+      const unit = ownOf(units, name);
       if (unit !== undefined) detail.unit = unit;
       const source = this.#sources.get(name);
       if (source === undefined) return detail;
       detail.timestamp = source.timestamp;
-      const features = source.features?.[name];
+      const features: unknown = ownOf(source.features, name);
       if (isRecord(features)) detail.features = features;
       const verdict = metricVerdict(source.verdicts, name);
       if (verdict) detail.verdict = verdict;

@@ -22,6 +22,8 @@ export interface FleetFigures {
   averageHealth?: number;
   /** Mean of the latest values of active devices, by metric. */
   average: Metrics;
+  /** Units of these metrics, where the devices agree on one. */
+  units?: Record<string, string>;
   /** Alarms that were raised recently. */
   alertsRecent: number;
   /** Share of the recent readings that are anomalous, 0 to 1. */
@@ -105,6 +107,8 @@ export class FleetStatus {
     const earliest = now - this.#options.recentSeconds * 1000;
     const health = new Mean();
     const averages = new Map<string, Mean>();
+    /** "" where devices differ. */
+    const units = new Map<string, string>();
     let activeDevices = 0;
     let offlineDevices = 0;
     for (const device of devices) {
@@ -113,14 +117,19 @@ export class FleetStatus {
       } else if ((device.lastSeen ?? -Infinity) >= earliest) {
         activeDevices++;
         if (device.health) health.push(device.health.score);
-        const { metrics } = device;
+        const { metrics, units: unitsOfDevice } = device;
         for (const name in metrics) {
           const average = averages.get(name) ?? new Mean();
           if (average.count === 0) averages.set(name, average);
           average.push(metrics[name] as number);
         }
+        for (const name in unitsOfDevice) {
+          const unit = unitsOfDevice[name] as string;
+          units.set(name, (units.get(name) ?? unit) === unit ? unit : "");
+        }
       }
     }
+    const agreed = [...units].filter(([, unit]) => unit !== "");
     const readings = this.#recent.total(READINGS, now);
     return {
       totalReadings: this.#totalReadings,
@@ -128,6 +137,7 @@ export class FleetStatus {
       offlineDevices,
       ...(health.count > 0 && { averageHealth: health.value }),
       average: Object.fromEntries(Array.from(averages, ([name, { value }]) => [name, value])),
+      ...(agreed.length > 0 && { units: Object.fromEntries(agreed) }),
       alertsRecent: this.#recent.total(ALERTS, now),
       ...(readings > 0 && { anomalyRateRecent: this.#recent.total(ANOMALIES, now) / readings }),
       ...(this.#newest !== undefined && { freshnessSeconds: Math.max(0, now - this.#newest) / 1000 }),

@@ -27,7 +27,7 @@ export class Journal {
 
   /** Takes a line. False if it is none, or is there already. */
   push(line: JournalLine): boolean {
-    const key = keyOf(line);
+    const key = lineKey(line);
     if (key === undefined || this.#lines.has(key)) return false;
     this.#lines.set(key, line);
     this.#count++;
@@ -36,6 +36,21 @@ export class Journal {
       this.#lines.delete(oldest);
     }
     return true;
+  }
+
+  /**
+   * Takes lines from before those that are there, the oldest first, as far as there is room. Those that were there count as
+   * new again, so that all come in their order. Cost: O(capacity + lines).
+   */
+  precede(lines: readonly JournalLine[]): void {
+    const present = new Map(this.#lines);
+    const earlier = lines.filter((line) => !present.has(lineKey(line) ?? ""));
+    const room = this.#capacity - present.size;
+    if (earlier.length === 0 || room === 0) return;
+    this.#lines.clear();
+    for (const line of earlier.slice(-room)) this.push(line);
+    for (const [key, line] of present) this.#lines.set(key, line);
+    this.#count += present.size;
   }
 
   /** The lines that have come since a position, of those that are left. */
@@ -50,7 +65,8 @@ export class Journal {
   }
 }
 
-function keyOf(line: JournalLine): string | undefined {
+/** What makes a line one of its kind; undefined for an alarm that tells no change, which is none. */
+export function lineKey(line: JournalLine): string | undefined {
   if ("outcome" in line) return `${line.outcome} ${line.commandId}`;
   if (line.change === undefined || line.timestamp === undefined) return undefined;
   return `${line.change} ${line.timestamp} ${line.alarmId}`;

@@ -1,4 +1,17 @@
-/** Which metrics a list of names means. */
+/** Names that are input: which a list of names means, what a record has by one, and what people call a device. */
+
+/**
+ * What a record has by a name that is input: a metric may be called `constructor`, which every object inherits. Cost: one
+ * look-up.
+ */
+export function ownOf<T>(record: Readonly<Record<string, T>> | undefined, name: string): T | undefined {
+  return record && Object.hasOwn(record, name) ? record[name] : undefined;
+}
+
+/** A device by what people call it, with its id beside that, for names can repeat: "Pump (P7)". */
+export function deviceLabel({ deviceId, name }: { deviceId: string; name?: string | undefined }): string {
+  return name === undefined ? deviceId : `${name} (${deviceId})`;
+}
 
 /** Tells which metrics count. */
 export type MetricFilter = (metric: string) => boolean;

@@ -1,4 +1,5 @@
 /** What the detectors say of a reading, taken together. */
+import { ownOf } from "./names.ts";
 import type { MetricVerdict, Reading, Verdict } from "./types.ts";
 
 /**
@@ -26,7 +27,7 @@ export function verdictOf({ verdicts }: Reading, detector: string): Verdict | un
 export function metricVerdict(verdicts: Reading["verdicts"], metric: string): MetricVerdict | undefined {
   let first: MetricVerdict | undefined;
   for (const name in verdicts) {
-    const own = verdicts[name]?.metrics?.[metric];
+    const own = ownOf(verdicts[name]?.metrics, metric);
     if (own?.isAnomaly) return own;
     first ??= own;
   }

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { inspect } from "node:util";
 import { type CommandLine, DeviceCommands, isCommandAnswer } from "../../core/device-commands.ts";
+import { deviceLabel } from "../../core/names.ts";
 import { define, type Message } from "../lib/runtime.ts";
 import { options } from "./options.ts";
 import { sentence } from "./sentence.ts";
@@ -90,7 +91,9 @@ export default define<typeof options, undefined>("device-command", options, (hos
     host.touch();
     host.saveSoon();
     host.changed();
-    const text = sentence(line, (key, values) => host.translate(key, values));
+    const { deviceId } = line;
+    const named = { ...line, deviceId: deviceLabel({ deviceId, name: registry?.get(deviceId)?.name }) };
+    const text = sentence(named, (key, values) => host.translate(key, values));
     const message: Message = { topic: line.deviceId, payload: { ...line, text } };
     host.send([null, message]);
   }

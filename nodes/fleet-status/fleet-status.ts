@@ -5,11 +5,12 @@
 import { type DeviceDetail, type DeviceRow, DeviceStatus, type DeviceSummary } from "../../core/device-status.ts";
 import { isAlarm, isCommandLine, isStatusEvent } from "../../core/events.ts";
 import { type FleetFigures, FleetStatus } from "../../core/fleet-status.ts";
-import { Journal } from "../../core/journal.ts";
+import { Journal, type JournalLine } from "../../core/journal.ts";
 import { nameFilter } from "../../core/names.ts";
 import { alarmInTopic } from "../../core/topics.ts";
 import type { Alarm } from "../../core/types.ts";
 import { type Page, Pages } from "../lib/pages.ts";
+import { isUnlisted } from "../lib/registry.ts";
 import { define } from "../lib/runtime.ts";
 import { options } from "./options.ts";
 
@@ -133,6 +134,15 @@ export default define<typeof options, DeviceStatus>("fleet-status", options, (ho
           }
         }
         for (const alarm of args) takeAlarm(alarm);
+      },
+
+      journal(args) {
+        const { lines } = (typeof args === "object" && args !== null ? args : {}) as { lines?: unknown };
+        const isLine = (line: unknown): line is JournalLine => isAlarm(line) || isCommandLine(line);
+        if (!Array.isArray(lines) || !lines.every(isLine)) {
+          throw new Error("journal takes { lines }, as the historian query node answers the question journal");
+        }
+        journal.precede(lines);
       },
 
       leave(_args, message) {
@@ -279,9 +289,8 @@ export default define<typeof options, DeviceStatus>("fleet-status", options, (ho
       metrics: Object.fromEntries(Object.entries(metrics).slice(0, LISTED_METRICS)),
     };
     if (health) row.health = health.score;
-    if (state === UNHEARD) row.isUnheard = true;
-    // Only where there is a list can a device be missing from it.
-    if (registry && !record && !isEmpty(registry.records())) row.isUnlisted = true;
+    if (row.lastSeen === undefined) row.isUnheard = true;
+    if (isUnlisted(registry, deviceId)) row.isUnlisted = true;
     return row;
   }
 
@@ -308,11 +317,6 @@ export default define<typeof options, DeviceStatus>("fleet-status", options, (ho
     return { alarms };
   }
 });
-
-function isEmpty(list: Iterable<unknown>): boolean {
-  for (const _ of list) return false;
-  return true;
-}
 
 function choiceOf(args: unknown): Pick<Shown, "view" | "deviceId"> {
   const { view, deviceId } = (typeof args === "object" && args !== null ? args : {}) as Record<string, unknown>;

@@ -19,3 +19,10 @@ export interface Registry {
   /** Calls `listener` when the list or a maintenance has changed, until the returned function is called. */
   watch(listener: () => void): () => void;
 }
+
+/** True if there is a list of devices, and it lacks this one. Cost: one look-up. */
+export function isUnlisted(registry: Registry | undefined, deviceId: string): boolean {
+  if (!registry || registry.get(deviceId)) return false;
+  for (const _ of registry.records()) return true;
+  return false;
+}

@@ -32,6 +32,15 @@ describe("the figures of a fleet", () => {
     });
   });
 
+  it("tell the units that the devices agree on", () => {
+    const fleet = new FleetStatus(OPTIONS);
+    const [a, b] = [new DeviceStatus(), new DeviceStatus()];
+    const metrics = { temperature: 60, speed: 2 };
+    fleet.push(a, { deviceId: "a", timestamp: NOW, metrics, units: { temperature: "°C", speed: "m/s" } }, NOW);
+    fleet.push(b, { deviceId: "b", timestamp: NOW, metrics, units: { temperature: "°F" } }, NOW);
+    assert.deepEqual(fleet.figures([a, b], NOW).units, { speed: "m/s" });
+  });
+
   it("sum up the devices that are active, and what has come in lately", () => {
     const fleet = new FleetStatus(OPTIONS);
     const [a, b, c, d] = [new DeviceStatus(), new DeviceStatus(), new DeviceStatus(), new DeviceStatus()];

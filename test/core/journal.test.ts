@@ -50,6 +50,20 @@ describe("Journal", () => {
     assert.deepEqual(journal.since(9), [alarm(NOW + 9)]);
   });
 
+  it("takes the past before what it has, as far as there is room, and gives all of it anew", () => {
+    const journal = new Journal(4);
+    journal.push(alarm(NOW));
+    journal.push(alarm(NOW + 1));
+    const position = journal.count;
+    journal.precede([alarm(NOW - 3), alarm(NOW - 2), alarm(NOW - 1), alarm(NOW)]);
+    const lines = [alarm(NOW - 2), alarm(NOW - 1), alarm(NOW), alarm(NOW + 1)];
+    assert.deepEqual(journal.since(0), lines);
+    assert.deepEqual(journal.since(position), lines);
+    const after = journal.count;
+    journal.precede([alarm(NOW - 4)]);
+    assert.deepEqual(journal.since(after), []);
+  });
+
   it("gives the lines about a device", () => {
     const journal = new Journal(10);
     journal.push(alarm(NOW));

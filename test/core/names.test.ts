@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { nameFilter } from "../../core/names.ts";
+import { nameFilter, ownOf } from "../../core/names.ts";
 
 const meant = (list: string[], name: string) => nameFilter(list)?.(name);
 
@@ -37,5 +37,16 @@ describe("nameFilter", () => {
     for (let round = 0; round < 2; round++) {
       for (let i = 0; i < 12_000; i++) assert.equal(accepts?.(i % 2 === 0 ? `even${i}` : `odd${i}`), i % 2 === 0);
     }
+  });
+});
+
+describe("ownOf", () => {
+  it("gives what a record has, and nothing that it inherits", () => {
+    const units = JSON.parse('{ "level": "m", "__proto__": "bar" }');
+    assert.deepEqual(
+      ["level", "__proto__", "constructor", "flow"].map((name) => ownOf(units, name)),
+      ["m", "bar", undefined, undefined],
+    );
+    assert.equal(ownOf(undefined, "level"), undefined);
   });
 });

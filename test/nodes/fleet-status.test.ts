@@ -272,7 +272,10 @@ describe("fleet-status", () => {
     it("refuses others", async () => {
       await start();
       node.send({ command: "list" });
-      assert.equal(node.reasons()[0], "unknown command 'list': this node takes status, watch, alarms, leave, reset");
+      assert.equal(
+        node.reasons()[0],
+        "unknown command 'list': this node takes status, watch, alarms, journal, leave, reset",
+      );
     });
   });
 
@@ -428,6 +431,21 @@ describe("fleet-status", () => {
       pass();
       assert.deepEqual(last("a").alarms, [{ deviceId: "P1", alarms: [] }]);
       assert.deepEqual(last("a").lines, []);
+    });
+
+    it("takes the past of the journal before what has come, and raises no alarm by it", () => {
+      watch("a", { view: "alarms" });
+      send({ ...alarm("P1"), change: "raised", timestamp: START });
+      const past = { ...alarm("P2"), change: "raised", timestamp: START - 1000 };
+      node.send({ command: "journal", payload: { lines: [past], from: 0, to: START } });
+      pass();
+      assert.deepEqual(
+        last("a").lines.map(({ timestamp }) => timestamp),
+        [START - 1000, START],
+      );
+      assert.deepEqual(ids(last("a").alarms), ["P1"]);
+      node.send({ command: "journal", payload: { lines: [{ alarmId: "P1/hot" }] } });
+      assert.match(String(node.reasons()), /journal takes { lines }/);
     });
 
     it("takes a list of alarms for all that are open", () => {
