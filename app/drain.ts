@@ -3,8 +3,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { MqttClient } from "mqtt";
 import RED from "node-red";
 
-/** Time for messages on their way through the flows, ms. */
-const ON_THE_WAY = 200;
+/** When no node has received anything in so many looks, so far apart in ms, no message is on its way any more. */
+const QUIET_LOOKS = 10;
+const LOOK = 20;
+
+/** But flows with sources of their own may never be quiet; so long they have, ms. */
+const LONGEST = 5000;
 
 /** What is used here of Node-RED's own view of the running flows. */
 interface RunningNodes {
@@ -26,5 +30,15 @@ export async function drain(): Promise<void> {
     client.removeAllListeners("message");
     client.handleMessage = (_packet, acknowledge) => acknowledge(new Error("stopping"));
   });
-  await delay(ON_THE_WAY);
+  const end = Date.now() + LONGEST;
+  let received = 0;
+  // Without a parameter, Node-RED would wait for it to call back.
+  RED.hooks.add("onReceive.drain", (_event) => {
+    received++;
+  });
+  for (let quiet = 0; quiet < QUIET_LOOKS && Date.now() < end; quiet++) {
+    const before = received;
+    await delay(LOOK);
+    if (received > before) quiet = 0;
+  }
 }

@@ -51,7 +51,13 @@ export const addressOf = (request: IncomingMessage) => request.socket.remoteAddr
 
 export function sendPage(response: ServerResponse, status: number, html: string): void {
   response.setHeader("Content-Security-Policy", CONTENT_POLICY);
-  send(response, status, "text/html; charset=utf-8", html);
+  send(response, status, "text/html; charset=utf-8", inTheme(html, response.req));
+}
+
+/** A page in the theme that its browser has chosen; elements/theme.ts keeps the choice. */
+export function inTheme(html: string, request: IncomingMessage): string {
+  const theme = cookieOf(request, "device-analytics-theme");
+  return theme === "light" || theme === "dark" ? html.replace("<html", `<html data-theme="${theme}"`) : html;
 }
 
 export function sendJson(response: ServerResponse, status: number, content: object): void {

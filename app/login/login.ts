@@ -12,7 +12,18 @@ import session from "express-session";
 import { whenRunning } from "../../nodes/lib/running.ts";
 import { type AuditEntry, AuditTrail, actor, shown } from "./audit.ts";
 import { type DashboardSocket, DashboardSockets } from "./dashboard-socket.ts";
-import { formOf, isFromHere, isSecure, pathOf, redirect, send, sendJson, sendPage, wantsPage } from "./http.ts";
+import {
+  formOf,
+  inTheme,
+  isFromHere,
+  isSecure,
+  pathOf,
+  redirect,
+  send,
+  sendJson,
+  sendPage,
+  wantsPage,
+} from "./http.ts";
 import { OwnPages } from "./own-pages.ts";
 import { refusalPage } from "./pages.ts";
 import { PasswordCheck } from "./password-check.ts";
@@ -287,13 +298,16 @@ export class Login {
     });
   }
 
-  /** The dashboard's page with the script on it; false where it is not found, then the dashboard sends it without. */
+  /**
+   * The dashboard's page with the script on it, in the chosen theme; false where it is not found, then the dashboard sends
+   * it without.
+   */
   #sendDashboard(response: ServerResponse): boolean {
     const path = findDashboard();
     if (!path) return false;
     const html = readFileSync(path, "utf8").replace(/<\/body>/, '<script src="session.js"></script></body>');
     response.setHeader("Cache-Control", "no-cache");
-    send(response, 200, "text/html; charset=utf-8", html);
+    send(response, 200, "text/html; charset=utf-8", inTheme(html, response.req));
     return true;
   }
 }

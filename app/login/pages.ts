@@ -6,25 +6,29 @@ import type { User } from "./users.ts";
 const escaped = (text: string) => text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 const STYLE = `
-:root { color-scheme: dark; }
-body { margin: 0; background: #111820; color: #e8edf2; font: 16px/1.4 system-ui, sans-serif; }
+:root { color-scheme: dark; --line: light-dark(#6b7a89, #5b6b7d); --card: light-dark(#f7f9fa, #1c2530); --page: light-dark(#dfe4e9, #111820); }
+:root[data-theme="light"] { color-scheme: light; }
+body { margin: 0; background: var(--page); color: light-dark(#16202b, #e8edf2); font: 16px/1.4 system-ui, sans-serif; }
 main { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem; }
 main.narrow { max-width: 22rem; padding-top: 12vh; }
 h1 { font-size: 1.4rem; font-weight: 600; margin: 0 0 1rem; }
 h2 { font-size: 1.1rem; font-weight: 600; margin: 2rem 0 0.75rem; }
-form.card, table, p.note { background: #1c2530; border-radius: 8px; }
-form.card { padding: 1.25rem; display: grid; gap: 0.9rem; }
+form.card, .table, p.note { background: var(--card); border-radius: 8px; }
+form.card { padding: 1.25rem; display: grid; gap: 0.9rem; max-width: 22rem; box-sizing: border-box; }
 label { display: grid; gap: 0.3rem; font-weight: 600; }
-input, select, button { font: inherit; color: inherit; background: #111820; border: 1px solid #5b6b7d; border-radius: 6px; padding: 0.5rem 0.7rem; box-sizing: border-box; }
+input, select, button { font: inherit; font-weight: 400; color: inherit; background: light-dark(#fff, #111820); border: 1px solid var(--line); border-radius: 6px; padding: 0.5rem 0.7rem; box-sizing: border-box; }
+input::placeholder { color: light-dark(#5a6775, #9aa7b4); }
 label > input, label > select { width: 100%; }
-button { background: #17506e; border-color: #56b4e9; cursor: pointer; white-space: nowrap; }
-button.danger { background: none; border-color: #d98a5f; }
-:is(input, select, button, a):focus-visible { outline: 3px solid #f0e442; outline-offset: 1px; }
-p.note { padding: 0.75rem 1rem; border-left: 4px solid #d55e00; }
-p.note.good { border-color: #2aa876; }
-a { color: #8fd0f5; }
+button { background: light-dark(#cfe6f3, #17506e); border-color: light-dark(#0072b2, #56b4e9); font-weight: 600; cursor: pointer; white-space: nowrap; }
+button.danger { background: none; border-color: light-dark(#b93a08, #d98a5f); }
+:is(input, select, button, a):focus-visible { outline: 3px solid light-dark(#005a8c, #f0e442); outline-offset: 1px; }
+p.note { padding: 0.75rem 1rem; border-left: 4px solid light-dark(#b93a08, #d55e00); }
+p.note.good { border-color: light-dark(#00795a, #2aa876); }
+a { color: light-dark(#005a8c, #8fd0f5); }
+.table { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; }
-th, td { text-align: left; padding: 0.6rem 0.8rem; border-bottom: 1px solid #2b3744; }
+th, td { text-align: left; padding: 0.6rem 0.8rem; }
+td { border-top: 1px solid light-dark(#c3ccd5, #2b3744); }
 td form { display: inline-flex; gap: 0.4rem; }
 nav { display: flex; gap: 1.5rem; margin-bottom: 1.5rem; }
 `;
@@ -95,7 +99,7 @@ export function usersPage(token: string, self: User, users: User[], done?: strin
   return page(
     "Users",
     `<nav><a href="./">Dashboard</a><a href="logout">Log out</a></nav><h1>Users</h1>${note(done, true)}${note(problem)}
-<table><thead><tr><th>Name</th><th>Role</th><th>Password</th><th></th></tr></thead><tbody>${rows.join("")}</tbody></table>
+<div class="table"><table><thead><tr><th>Name</th><th>Role</th><th>Password</th><th></th></tr></thead><tbody>${rows.join("")}</tbody></table></div>
 <p>A viewer sees everything. An operator also acknowledges, shelves and gives commands. An admin also changes limits of the whole fleet, users and flows.</p>
 <h2>New user</h2><form class="card" method="post" action="users">${hidden("csrf", token)}${hidden("action", "add")}
 <label>Name <input name="name" autocomplete="off" autocapitalize="none" required></label>

@@ -105,6 +105,8 @@ const COMMANDS = new Map<string, (args: Record<string, unknown>) => Role>([
   ["list", () => "viewer"],
   ["status", () => "viewer"],
   ["figures", () => "viewer"],
+  // Of history. No file is written by it.
+  ["query", () => "viewer"],
   // A limit of one device is an operator's, that of all devices is not.
   ["set", (args) => ("limit" in args && isAll(args.deviceId) ? "admin" : "operator")],
   // To reset an alarm is an operator's, to forget all that was learnt is not.

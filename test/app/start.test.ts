@@ -132,7 +132,7 @@ describe("npm start", function () {
       await application.deploy(withoutTab(kept, "simulator"));
       assert.equal(await application.stop(), 0);
 
-      application = await startApplication({ userDir });
+      application = await startApplication({ userDir, clients: 5 });
       const remaining = (await application.flow()).flows;
       assert.ok(remaining.every((node) => node.z !== "simulator"));
       assert.equal(await application.stop(), 0);

@@ -1,5 +1,5 @@
 /** The application as its users start it: in a process of its own, on free ports, with a user directory of its own. */
-import { cpSync, readdirSync, symlinkSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { FlowNode } from "../../app/flow-files.ts";
 import type { Child } from "./child.ts";
@@ -16,6 +16,8 @@ export interface ApplicationOptions {
   env?: NodeJS.ProcessEnv;
   /** A new one when absent. */
   userDir?: string;
+  /** How many of its flows connect to a broker; those of the checkout, unless the user has removed some. */
+  clients?: number;
   /** A copy of the checkout to run instead of this one; see `copyCheckout`. */
   checkout?: string;
 }
@@ -30,8 +32,8 @@ export interface Application extends Child {
   admin(): Promise<Session>;
   /** The flow that it runs, and its revision. */
   flow(): Promise<{ rev: string; flows: FlowNode[] }>;
-  /** Deploys a flow as the editor does. */
-  deploy(flow: FlowNode[]): Promise<void>;
+  /** Deploys a flow as the editor does, and starts all nodes again, or only those that have changed. */
+  deploy(flow: FlowNode[], type?: "full" | "nodes"): Promise<void>;
 }
 
 /** Environment that would change what the application does. */
@@ -85,6 +87,9 @@ export async function startApplication(options: ApplicationOptions = {}): Promis
     throw error;
   });
   const [, mqttUrl = ""] = await child.waitFor(/MQTT broker +(\S+)/);
+  // What is published before they have subscribed for the first time, they never hear.
+  const clients = options.env?.MQTT_URL ? 0 : (options.clients ?? clientsIn(options.checkout ?? root));
+  await child.waitFor(new RegExp(`(?:Connected to broker: [^]*?){${clients}}`), 30_000);
   const headers = { "Node-RED-API-Version": "v2", "Content-Type": "application/json" };
   let admin: Promise<Session> | undefined;
 
@@ -101,14 +106,27 @@ export async function startApplication(options: ApplicationOptions = {}): Promis
       const response = await (await application.admin()).fetch("/admin/flows", { headers });
       return (await response.json()) as { rev: string; flows: FlowNode[] };
     },
-    async deploy(flows) {
+    async deploy(flows, type = "full") {
       const { rev } = await application.flow();
       const body = JSON.stringify({ flows, rev });
-      const response = await (await application.admin()).fetch("/admin/flows", { method: "POST", headers, body });
+      const response = await (await application.admin()).fetch("/admin/flows", {
+        method: "POST",
+        headers: { ...headers, "Node-RED-Deployment-Type": type },
+        body,
+      });
       if (!response.ok) throw new Error(`deploy: ${response.status} ${await response.text()}`);
     },
   };
   return application;
+}
+
+/** How many clients of a broker the flows of a checkout are. */
+function clientsIn(checkout: string): number {
+  const ids = readdirSync(join(checkout, "flows"))
+    .filter((file) => file.endsWith(".json"))
+    .flatMap((file) => JSON.parse(readFileSync(join(checkout, "flows", file), "utf8")) as FlowNode[])
+    .flatMap(({ type, clientid }) => (type === "mqtt-broker" ? [clientid] : []));
+  return new Set(ids).size;
 }
 
 /** A copy of the checkout whose flow files a test may change; it shares the installed packages. */
