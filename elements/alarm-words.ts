@@ -1,4 +1,5 @@
 /** Alarms and the lines of their journal in words. */
+import type { CommandLine } from "../core/device-commands.ts";
 import type { JournalLine } from "../core/journal.ts";
 import type { Alarm, AlarmChange, AlarmState } from "../core/types.ts";
 import { duration, h, withUnit } from "./parts.ts";
@@ -26,8 +27,28 @@ const CHANGES: Record<AlarmChange, string> = {
 };
 
 /** What people call a device; `*` is the connection to all of them. */
-export function deviceName({ deviceId, name }: { deviceId: string; name?: string }): string {
+export function deviceName({ deviceId, name }: { deviceId: string; name?: string | undefined }): string {
   return name ?? (deviceId === "*" ? "All devices" : deviceId);
+}
+
+/** What stands beside the name of a device: its id, unless that is its name, and where it is. */
+export function devicePlace({
+  deviceId,
+  name,
+  location,
+}: {
+  deviceId: string;
+  name?: string;
+  location?: string;
+}): string {
+  return [name !== undefined && deviceId, location].filter(Boolean).join(" · ");
+}
+
+/** The name of a device with its id beside it, as it stands within a line. */
+export function deviceParts(device: { deviceId: string; name?: string | undefined }): (Node | string)[] {
+  const { deviceId, name } = device;
+  const id = name === undefined ? [] : [" ", h("span", { class: "faint" }, deviceId)];
+  return [h("b", {}, deviceName(device)), ...id];
 }
 
 /** The state of an alarm, and what keeps it silent. */
@@ -52,10 +73,17 @@ function valueParts({ value, limit, unit }: Alarm): string[] {
 
 /** A line of the journal as a sentence. */
 export function lineText(line: JournalLine & { text?: unknown }): string {
-  if ("outcome" in line) return typeof line.text === "string" ? line.text : `${line.command}: ${line.outcome}`;
+  if ("outcome" in line) {
+    const text = typeof line.text === "string" ? line.text : commandText(line);
+    return text.replace(/^\*(?=\W)/, "The fleet");
+  }
   const { condition, severity, change, by, shelved } = line;
   const value = change === "raised" || change === "severity" ? valueParts(line).join(" ") : "";
   const reason = change === "shelved" && shelved?.reason ? `: ${shelved.reason}` : "";
   const what = change === undefined ? "" : CHANGES[change];
   return `${severity} ${condition} ${what}${by ? ` by ${by}` : ""}${value ? ` at ${value}` : ""}${reason}`;
+}
+
+function commandText({ deviceId, command, outcome, by, error }: CommandLine): string {
+  return `${deviceId}: ${command} ${outcome}${by ? `, asked for by ${by}` : ""}${error ? `: ${error}` : ""}`;
 }

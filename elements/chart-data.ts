@@ -1,7 +1,10 @@
 /** The message of a chart: what it shows, and how what it shows goes on. */
 
-/** How a series is drawn. `lower` and `upper` are the edges of one band, `anomaly` marks points, `limit` is a line. */
-export type SeriesRole = "value" | "mean" | "lower" | "upper" | "anomaly" | "limit";
+/**
+ * How a series is drawn. `lower` and `upper` are the edges of one band, `anomaly` marks points, `limit` is a line, `bar`
+ * stands on zero from its time on.
+ */
+export type SeriesRole = "value" | "mean" | "lower" | "upper" | "anomaly" | "limit" | "bar";
 
 export interface ChartSeries {
   name: string;
@@ -27,6 +30,12 @@ export interface ChartData {
   maxPoints?: number;
   /** Ends of the left axis that are always to be seen. */
   range?: [number, number];
+  /** Ends of the time axis, ms since 1970; those of the points when absent. */
+  timeRange?: [number, number];
+  /** What the band is called, which then has edges, so that a peak of one point is seen; `normal` when absent. */
+  band?: string;
+  /** A stretch of time can be chosen by dragging: the chart dispatches `zoom` with its `from` and `to`, ms since 1970. */
+  isZoomable?: boolean;
 }
 
 /** Points that follow those of the chart: times, and for each of its series, in their order, as many values. */

@@ -6,9 +6,10 @@
  * the `alarmId` of one or several; and `count` with how many alarms are open and how many of them are to be acknowledged.
  */
 import type { AlarmFiguresReport } from "../core/alarm-figures.ts";
-import type { JournalLine } from "../core/journal.ts";
+import { type JournalLine, lineKey } from "../core/journal.ts";
+import { deviceLabel } from "../core/names.ts";
 import type { Alarm, Severity } from "../core/types.ts";
-import { alarmState, alarmValue, deviceName, lineText } from "./alarm-words.ts";
+import { alarmState, alarmValue, deviceName, deviceParts, devicePlace, lineText } from "./alarm-words.ts";
 import type { AlarmsChoice, AlarmsMessage, AlarmsNews } from "./alarms-data.ts";
 import ownStyle from "./da-alarms.css";
 import { byName, clock, duration, format, h, icon, ListElement, renew } from "./parts.ts";
@@ -109,8 +110,8 @@ export class DaAlarms extends ListElement<AlarmsMessage, AlarmsChoice> {
       else this.#devices.delete(deviceId);
     }
     // A whole message repeats what was told before.
-    const known = new Set(this.#lines.map((line) => JSON.stringify(line)));
-    const news = lines.filter((line) => !known.has(JSON.stringify(line)));
+    const known = new Set(this.#lines.map(lineKey));
+    const news = lines.filter((line) => !known.has(lineKey(line)));
     this.#lines = [...this.#lines, ...news].sort((a, b) => (a.timestamp ?? 0) - (b.timestamp ?? 0)).slice(-SHOWN_LINES);
     this.#sound(isFirst);
     this.#count();
@@ -152,6 +153,14 @@ export class DaAlarms extends ListElement<AlarmsMessage, AlarmsChoice> {
     if (hasSound) this.#beep();
   }
 
+  /** `R1/overheating` as people say it. */
+  #nameOf(alarmId: string): string {
+    const [deviceId = "", ...condition] = alarmId.split("/").map(decoded);
+    const known = [...(this.#devices.get(deviceId) ?? []), ...this.#lines];
+    const named = known.find((each) => each.deviceId === deviceId && "name" in each) as Alarm | undefined;
+    return `${deviceLabel(named ?? { deviceId })} ${condition.join(" ")}`;
+  }
+
   #count(): void {
     const open = this.#open;
     const detail = {
@@ -190,7 +199,7 @@ export class DaAlarms extends ListElement<AlarmsMessage, AlarmsChoice> {
       h("option", { value: seconds, selected: seconds === 3600 }, duration(seconds * 1000)),
     );
     const given = await this.ask({
-      title: alarmIds.length === 1 ? `Shelve ${nameOf(alarmIds[0] ?? "")}?` : `Shelve ${alarmIds.length} alarms?`,
+      title: alarmIds.length === 1 ? `Shelve ${this.#nameOf(alarmIds[0] ?? "")}?` : `Shelve ${alarmIds.length} alarms?`,
       content: [
         h("p", {}, "Nobody is told of what is shelved until then, though it goes on being watched."),
         h("label", {}, "For how long", h("select", { name: "seconds" }, ...times)),
@@ -246,7 +255,7 @@ export class DaAlarms extends ListElement<AlarmsMessage, AlarmsChoice> {
     }
     const { alarms, flood, stale, chattering, secondsToAcknowledge, mostFrequent } = figures;
     const { median } = secondsToAcknowledge;
-    const frequent = mostFrequent.slice(0, 3).map(({ alarmId, count }) => `${nameOf(alarmId)} ${count}×`);
+    const frequent = mostFrequent.slice(0, 3).map(({ alarmId, count }) => `${this.#nameOf(alarmId)} ${count}×`);
     renew(this.find(".figures"), [
       figure("Open", String(this.#open.length), open),
       figure("In 10 min", format(alarms.last10Minutes), `peak ${format(alarms.peakPer10Minutes)}`),
@@ -278,6 +287,7 @@ export class DaAlarms extends ListElement<AlarmsMessage, AlarmsChoice> {
           "button",
           {
             type: "button",
+            class: !counts.has(severity) && "is-none",
             "data-action": "severity",
             "data-of": severity,
             "aria-pressed": String(this.choice.severity === severity),
@@ -334,23 +344,22 @@ export class DaAlarms extends ListElement<AlarmsMessage, AlarmsChoice> {
   }
 
   #alarm(alarm: Alarm): HTMLElement {
-    const { alarmId, deviceId, condition, severity, name, location, raisedAt, advice, shelved } = alarm;
+    const { alarmId, condition, severity, raisedAt, advice, shelved, suppressed, outOfService } = alarm;
+    const title = `${deviceLabel(alarm)} ${condition}`;
     const isUrgent = isUnacknowledged(alarm) && !isSilenced(alarm);
-    const by =
-      shelved?.by || shelved?.reason
-        ? ` ${[shelved.by && `by ${shelved.by}`, shelved.reason].filter(Boolean).join(": ")}`
-        : "";
-    const place = [name !== undefined && deviceId, location].filter(Boolean).join(" · ");
-    const button = (action: string, title: string) =>
+    const silence = shelved ?? suppressed ?? outOfService;
+    const by = silence ? [silence.by && `by ${silence.by}`, silence.reason].filter(Boolean).join(": ") : "";
+    const place = devicePlace(alarm);
+    const button = (action: string, text: string) =>
       h(
         "button",
         {
           type: "button",
           "data-action": action,
           "data-of": alarmId,
-          "aria-label": `${title.replace(" …", "")} ${nameOf(alarmId)}`,
+          "aria-label": `${text.replace(" …", "")} ${title}`,
         },
-        title,
+        text,
       );
     return h(
       "div",
@@ -361,7 +370,7 @@ export class DaAlarms extends ListElement<AlarmsMessage, AlarmsChoice> {
           "data-action": "select",
           "data-of": alarmId,
           checked: this.#selected.has(alarmId),
-          "aria-label": `Select ${nameOf(alarmId)}`,
+          "aria-label": `Select ${title}`,
         }),
       h("div", { class: "severity" }, icon(severity), ` ${severity}`),
       h(
@@ -376,7 +385,7 @@ export class DaAlarms extends ListElement<AlarmsMessage, AlarmsChoice> {
         "div",
         { class: "state" },
         h("span", {}, alarmState(alarm, this.now)),
-        by !== "" && h("small", { class: "faint" }, by),
+        by !== "" && h("small", { class: "faint" }, ` ${by}`),
       ),
       h("div", { class: "number age" }, raisedAt === undefined ? "–" : duration(this.now - raisedAt)),
       this.mayOperate &&
@@ -396,7 +405,14 @@ export class DaAlarms extends ListElement<AlarmsMessage, AlarmsChoice> {
         "div",
         { class: "line" },
         h("span", { class: "number faint" }, clock(line.timestamp ?? 0, this.now)),
-        h("span", {}, icon(signOf(line)), " ", h("b", {}, deviceOf(line)), ` ${lineText(line)}`),
+        h(
+          "span",
+          {},
+          icon(signOf(line)),
+          " ",
+          ...("outcome" in line ? [] : [...deviceParts(line), " "]),
+          lineText(line),
+        ),
       ),
     );
     renew(
@@ -428,21 +444,12 @@ function byUrgency(a: Alarm, b: Alarm): number {
   );
 }
 
-/** `R1/overheating` as people say it. */
-function nameOf(alarmId: string): string {
-  return alarmId.split("/").map(decoded).join(" ");
-}
-
 function decoded(level: string): string {
   try {
     return decodeURIComponent(level);
   } catch {
     return level;
   }
-}
-
-function deviceOf(line: JournalLine): string {
-  return "outcome" in line ? "" : deviceName(line);
 }
 
 function signOf(line: JournalLine): string {

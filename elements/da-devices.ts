@@ -9,11 +9,24 @@
 import type { CommandLine } from "../core/device-commands.ts";
 import type { DeviceDetail as Detail, MetricDetail, DeviceRow as Row } from "../core/device-status.ts";
 import type { JournalLine } from "../core/journal.ts";
-import { alarmState, alarmValue, lineText } from "./alarm-words.ts";
+import { deviceLabel } from "../core/names.ts";
+import { alarmState, alarmValue, deviceName, deviceParts, devicePlace, lineText } from "./alarm-words.ts";
 import type { DaChart } from "./da-chart.ts";
 import ownStyle from "./da-devices.css";
 import type { DeviceCharts, DeviceLimits, DevicesChoice, DevicesMessage, DevicesNews } from "./devices-data.ts";
-import { byName, clock, duration, format, h, icon, ListElement, renew, ruleText, withUnit } from "./parts.ts";
+import {
+  byName,
+  clock,
+  decimalsOf,
+  duration,
+  format,
+  h,
+  icon,
+  ListElement,
+  renew,
+  ruleText,
+  withUnit,
+} from "./parts.ts";
 
 /** px, as in the style sheet. */
 const ROW_HEIGHT = 40;
@@ -31,6 +44,9 @@ const SHOWN_LINES = 12;
 const ANSWER_WITHIN = 8000;
 const ANSWER_SHOWN = 600_000;
 
+/** How the ids of columns of metrics begin. */
+const METRIC = "metric ";
+
 interface Column {
   id: string;
   title: string;
@@ -46,6 +62,8 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
   /** Names of metrics, the most frequent first. */
   #metrics: string[] = [];
   #shown: Row[] = [];
+  /** Digits after the point of each metric, alike in all rows that can be seen. */
+  #decimals = new Map<string, number>();
   #detail: Detail | undefined;
   #charts: DeviceCharts["charts"] = [];
   #limits: DeviceLimits | undefined;
@@ -120,7 +138,9 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
     if (role) this.userRole = role;
     const size = this.#rows.size;
     if (isWhole) this.#rows = new Map();
-    for (const row of devices) this.#rows.set(row.deviceId, row);
+    for (const row of devices) {
+      this.#rows.set(row.deviceId, { ...row, metrics: bare(row.metrics), units: bare(row.units) });
+    }
     if (isWhole || this.#rows.size !== size) this.#arrange();
     const { deviceId } = this.choice;
     if (isWhole && deviceId !== undefined) this.give("limits", { deviceId });
@@ -147,6 +167,8 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
     if (!isMore) this.#charts = charts;
     const frame = this.find(".charts");
     if (!isMore) {
+      // The limits are drawn in the charts, whose node may not have heard of them.
+      if (charts.length > 0) this.give("limits", { deviceId });
       renew(
         frame,
         charts.map(({ id }) => h("da-chart", { "data-key": id, "data-chart": id })),
@@ -232,18 +254,16 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
   }
 
   async #askRestart(): Promise<void> {
-    const { deviceId = "" } = this.choice;
     const explained = h(
       "p",
       {},
       "It is told to restart, and may send nothing for some seconds. What it answers is shown here.",
     );
-    const given = await this.ask({ title: `Restart ${deviceId}?`, content: [explained], confirm: "Restart" });
+    const given = await this.ask({ title: `Restart ${this.#label}?`, content: [explained], confirm: "Restart" });
     if (given) this.#request("Restart asked for …", "restart", {});
   }
 
   async #askLimits(): Promise<void> {
-    const { deviceId = "" } = this.choice;
     const limits = (this.#limits?.limits ?? []).filter(({ isSettable }) => isSettable);
     const explained = h(
       "p",
@@ -259,7 +279,7 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
       return h("label", { class: "row" }, words, field, unit ?? "");
     });
     const given = await this.ask({
-      title: `Change limits of ${deviceId}`,
+      title: `Change limits of ${this.#label}`,
       content: [explained, ...fields],
       confirm: "Change limits",
     });
@@ -273,12 +293,11 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
   }
 
   async #askMaintenance(): Promise<void> {
-    const { deviceId = "" } = this.choice;
     const times = [1800, 3600, 4 * 3600, 8 * 3600, 24 * 3600, 7 * 24 * 3600].map((seconds) =>
       h("option", { value: seconds, selected: seconds === 3600 }, duration(seconds * 1000)),
     );
     const given = await this.ask({
-      title: `Put ${deviceId} into maintenance?`,
+      title: `Put ${this.#label} into maintenance?`,
       content: [
         h("p", {}, "It alarms nobody and teaches no baseline until then, or until somebody ends it."),
         h("label", {}, "For how long", h("select", { name: "seconds" }, ...times)),
@@ -334,7 +353,13 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
       const isChosen = this.choice.status === status;
       return h(
         "button",
-        { type: "button", "data-action": "status", "data-of": status, "aria-pressed": String(isChosen) },
+        {
+          type: "button",
+          class: !counts.has(status) && "is-none",
+          "data-action": "status",
+          "data-of": status,
+          "aria-pressed": String(isChosen),
+        },
         icon(status),
         status,
         h("b", {}, String(counts.get(status) ?? 0)),
@@ -356,7 +381,7 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
       { id: "device", title: "Device", width: "minmax(118px, 1.6fr)" },
       { id: "status", title: "Status", width: "minmax(124px, 1fr)" },
       { id: "health", title: "Health", width: "minmax(110px, 1fr)" },
-      ...metrics.map((name) => ({ id: `metric ${name}`, title: name, width: "minmax(82px, 1fr)", isNumber: true })),
+      ...metrics.map((name) => ({ id: METRIC + name, title: name, width: "minmax(82px, 1fr)", isNumber: true })),
       { id: "lastSeen", title: "Seen", width: "82px", isNumber: true },
       ...(hasAnomaly ? [{ id: "lastAnomaly", title: "Anomaly", width: "96px", isNumber: true }] : []),
       { id: "alarms", title: "Alarms", width: "60px", isNumber: true },
@@ -392,9 +417,14 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
     rows.style.height = `${this.#shown.length * ROW_HEIGHT}px`;
     const first = Math.max(0, Math.floor(scroll.scrollTop / ROW_HEIGHT) - OVERSCAN);
     const last = Math.ceil((scroll.scrollTop + scroll.clientHeight) / ROW_HEIGHT) + OVERSCAN;
+    const visible = this.#shown.slice(first, last);
+    const names = columns.flatMap(({ id }) => (id.startsWith(METRIC) ? [id.slice(METRIC.length)] : []));
+    this.#decimals = new Map(
+      names.map((name) => [name, Math.max(0, ...visible.map(({ metrics }) => decimalsOf(metrics[name])))]),
+    );
     renew(
       rows,
-      this.#shown.slice(first, last).map((row, index) => this.#row(row, first + index, columns)),
+      visible.map((row, index) => this.#row(row, first + index, columns)),
     );
     const empty = this.find(".table > .empty");
     empty.hidden = this.#shown.length > 0;
@@ -440,8 +470,8 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
       case "alarms":
         return row.openAlarms > 0 ? [h("b", {}, String(row.openAlarms))] : ["–"];
       default: {
-        const name = column.slice("metric ".length);
-        return [withUnit(row.metrics[name], row.units?.[name])];
+        const name = column.slice(METRIC.length);
+        return [withUnit(row.metrics[name], row.units?.[name], this.#decimals.get(name))];
       }
     }
   }
@@ -452,7 +482,7 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
     section.hidden = deviceId === undefined;
     this.find(".split").classList.toggle("has-detail", deviceId !== undefined);
     if (deviceId === undefined) return;
-    section.setAttribute("aria-label", `Device ${deviceId}`);
+    section.setAttribute("aria-label", `Device ${this.#label}`);
     const detail = this.#detail;
     renew(this.find(".about"), detail ? this.#about(detail) : this.#aboutUnknown(deviceId));
     renew(this.find(".now"), detail?.isKnown ? this.#present(detail) : []);
@@ -494,7 +524,12 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
           ` The latest reading is ${quality}: the values below are those before it.`,
         ),
       status === "offline" &&
-        h("p", { class: "notice" }, icon("offline"), " It is silent: all values are those before."),
+        h(
+          "p",
+          { class: "notice" },
+          icon("offline"),
+          lastSeen === undefined ? " It was never heard of." : " It is silent: all values are those before.",
+        ),
       this.#maintenanceOf(detail),
       this.mayOperate && this.#buttons(detail),
       this.#answerOf(),
@@ -532,12 +567,12 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
     return h("p", { class: "answer", role: "status" }, ...shown);
   }
 
-  #present(detail: Detail): Node[] {
+  #present(detail: Detail): (Node | false)[] {
     return [
       h("div", {}, h("h4", {}, "Open alarms"), this.#alarmsPart(detail)),
       h("div", {}, h("h4", {}, "Health"), ...this.#healthPart(detail)),
       h("div", { class: "all" }, h("h4", {}, "Metrics"), this.#metricsPart(detail)),
-      h("h4", { class: "all" }, "History"),
+      this.#charts.length > 0 && h("h4", { class: "all" }, "History"),
     ];
   }
 
@@ -611,9 +646,20 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
     return table([], 0, rows);
   }
 
+  /** The chosen device as people call it. */
+  get #label(): string {
+    const { deviceId = "" } = this.choice;
+    return deviceLabel(this.#detail ?? { deviceId });
+  }
+
   #unitOf(metric: string): string | undefined {
     return this.#detail?.metrics.find(({ name }) => name === metric)?.unit;
   }
+}
+
+/** A record that has nothing but its own, for metrics may be called `constructor`. */
+function bare<T>(record: Readonly<Record<string, T>> | undefined): Record<string, T> {
+  return Object.assign(Object.create(null), record);
 }
 
 /** What rows are ordered by; undefined where there is none. */
@@ -632,7 +678,7 @@ function valueBy(sort: string): (row: Row) => number | undefined {
     case "alarms":
       return ({ openAlarms }) => -openAlarms;
     default: {
-      const name = sort.slice("metric ".length);
+      const name = sort.slice(METRIC.length);
       return ({ metrics }) => (metrics[name] === undefined ? undefined : -metrics[name]);
     }
   }
@@ -642,14 +688,14 @@ function titleOf(deviceId: string, name: string | undefined): HTMLElement {
   return h(
     "div",
     { class: "title" },
-    h("h3", {}, name ?? deviceId, name !== undefined && h("span", { class: "faint" }, ` ${deviceId}`)),
+    h("h3", {}, ...deviceParts({ deviceId, name })),
     h("button", { type: "button", "data-action": "close", "aria-label": "Close" }, "✕"),
   );
 }
 
-function nameOf({ deviceId, name, location, isUnlisted }: Row): Node[] {
-  const more = [name !== undefined && deviceId, location, isUnlisted && "not listed"].filter(Boolean).join(" · ");
-  return [h("b", { title: deviceId }, name ?? deviceId), ...(more ? [h("small", { class: "faint" }, more)] : [])];
+function nameOf(row: Row): Node[] {
+  const more = [devicePlace(row), row.isUnlisted && "not listed"].filter(Boolean).join(" · ");
+  return [h("b", { title: row.deviceId }, deviceName(row)), ...(more ? [h("small", { class: "faint" }, more)] : [])];
 }
 
 function statusOf({ status, quality, isUnheard }: Row): Node[] {

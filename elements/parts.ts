@@ -1,5 +1,6 @@
 /** What the elements share: nodes and their renewal, icons, words, numbers and ages, questions to the operator. */
 import partsStyle from "./parts.css";
+import { isDark, THEME_EVENT } from "./theme.ts";
 
 /** What somebody may do. */
 export type Role = "viewer" | "operator" | "admin";
@@ -103,14 +104,21 @@ export function icon(name: string): Element {
   return svg;
 }
 
-/** To four significant digits. */
-export function format(value: number | null | undefined): string {
+/** To four significant digits; with so many digits after the point at least. */
+export function format(value: number | null | undefined, decimals = 0): string {
   if (typeof value !== "number") return "–";
-  return Math.abs(value) >= 10_000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(4)));
+  if (Math.abs(value) >= 10_000) return Math.round(value).toLocaleString("en");
+  const text = String(Number(value.toPrecision(4)));
+  return decimals > fraction(text).length ? value.toFixed(decimals) : text;
 }
 
-export function withUnit(value: number | undefined, unit: string | undefined): string {
-  return format(value) + (unit && value !== undefined ? ` ${unit}` : "");
+const fraction = (text: string): string => text.split(".")[1] ?? "";
+
+/** Digits after the point that a value is shown with; three at most, so that a tiny one does not lengthen all others. */
+export const decimalsOf = (value: number | undefined): number => Math.min(3, fraction(format(value)).length);
+
+export function withUnit(value: number | undefined, unit: string | undefined, decimals = 0): string {
+  return format(value, decimals) + (unit && value !== undefined ? ` ${unit}` : "");
 }
 
 /** How long something takes, in its two largest units: "45 s", "3 min", "2 h 5 min", "4 d 3 h". */
@@ -162,6 +170,7 @@ export abstract class ListElement<Message, Choice extends object> extends HTMLEl
   #timer: ReturnType<typeof setInterval> | undefined;
   #frame = 0;
   readonly #resized = new ResizeObserver(() => this.redraw());
+  readonly #recoloured = () => this.redraw();
 
   constructor(style: string, content: string) {
     super();
@@ -179,6 +188,7 @@ export abstract class ListElement<Message, Choice extends object> extends HTMLEl
     }
     this.#timer = setInterval(() => this.redraw(), 1000);
     this.#resized.observe(this);
+    addEventListener(THEME_EVENT, this.#recoloured);
     this.redraw();
   }
 
@@ -187,6 +197,7 @@ export abstract class ListElement<Message, Choice extends object> extends HTMLEl
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     this.#resized.disconnect();
+    removeEventListener(THEME_EVENT, this.#recoloured);
   }
 
   /** What is chosen to be seen. */
@@ -272,6 +283,7 @@ export abstract class ListElement<Message, Choice extends object> extends HTMLEl
         h("button", { type: "submit", class: "strong" }, confirm),
       ),
     ) as HTMLFormElement;
+    dialog.setAttribute("aria-label", title);
     dialog.replaceChildren(form);
     return new Promise((resolve) => {
       form.querySelector(".cancel")?.addEventListener("click", () => dialog.close());
@@ -290,9 +302,4 @@ export abstract class ListElement<Message, Choice extends object> extends HTMLEl
     const notice = this.find(".cut-off");
     if (notice.textContent !== text) notice.textContent = text;
   }
-}
-
-function isDark(colour: string): boolean {
-  const [red = 255, green = 255, blue = 255] = (colour.match(/[\d.]+/g) ?? []).map(Number);
-  return 0.3 * red + 0.6 * green + 0.1 * blue < 128;
 }

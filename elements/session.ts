@@ -82,6 +82,8 @@ function watchSession(): void {
 
   function showWho({ name, role, editor }: Session): void {
     if (who.childElementCount > 0) return;
+    // For styles that hide what a role may not use.
+    document.documentElement.dataset.role = role;
     const user = document.createElement("span");
     user.textContent = `${name} (${role})`;
     who.append(user);
