@@ -6,7 +6,7 @@ import type { AlarmsNews } from "../../elements/alarms-data.ts";
 import { type Application, startApplication } from "../support/application.ts";
 import { newFolder } from "../support/folders.ts";
 import { ControlRoom, type Operator, until } from "./dashboard.ts";
-import { dispatched, fits, give, openPage, picture, showElement, usualComplaints, withWayIn } from "./pages.ts";
+import { dispatched, give, itComplainsOfNothing, itFits, openPage, picture, showElement, withWayIn } from "./pages.ts";
 
 const alarmsOf = (page: Locator) => page.locator(".alarm");
 const alarmOf = (page: Locator, name: string) => alarmsOf(page).filter({ hasText: name });
@@ -187,21 +187,9 @@ describe("the page Alarms", function () {
     assert.doesNotMatch(text, /out of service/);
   });
 
-  for (const width of [1920, 1280, 820]) {
-    it(`fits a screen of ${width} px`, async () => {
-      await operator.page.setViewportSize({ width, height: 1000 });
-      await fits(operator, page, ".figure, .bar > *, .alarm > *, .do > *, .line > *");
-      await picture(operator, "alarms");
-    });
-  }
+  itFits("alarms", () => ({ operator, element: page }), ".figure, .bar > *, .alarm > *, .do > *, .line > *");
 
-  it("complains of nothing but what the dashboard itself does on a page with nothing on it", async () => {
-    const usual = await usualComplaints(room);
-    assert.deepEqual(
-      operator.complaints.filter((complaint) => !usual.has(complaint)),
-      [],
-    );
-  });
+  itComplainsOfNothing(() => ({ operator, room }));
 
   it("says that it is cut off, and has all alarms again when the connection is back", async () => {
     const before = await alarmsOf(page).count();
@@ -217,6 +205,26 @@ describe("the page Alarms", function () {
     await until("all of them", async () => (await alarmsOf(page).count()) >= before);
     await alarmOf(page, "P7 high-vibration").getByRole("button", { name: "Acknowledge" }).click();
     await until("acknowledged", async () => !/unacknowledged/.test(await textOf(page, "P7 high-vibration")));
+  });
+
+  it("begins its journal with what was before a restart, each line once", async () => {
+    const newcomer = await room.operator();
+    const theirs = await openPage(newcomer, application.url, "Alarms", "da-alarms");
+    const past = [
+      /P7 critical overheating raised at 91 °C/,
+      /P7 critical overheating acknowledged by \w+/,
+      /under test/,
+    ];
+    await until("the past", async () => {
+      const journal = await journalOf(theirs);
+      return past.every((line) => line.test(journal));
+    });
+    for (const each of [page, theirs]) {
+      const lines = await each.locator(".line").allTextContents();
+      assert.equal(new Set(lines).size, lines.length);
+      assert.equal(lines.filter((line) => /P7 critical overheating raised/.test(line)).length, 1);
+    }
+    await newcomer.page.close();
   });
 });
 

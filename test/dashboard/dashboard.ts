@@ -100,8 +100,12 @@ export class ControlRoom {
     this.#browser = browser;
   }
 
-  async operator(): Promise<Operator> {
-    const context = await this.#browser.newContext({ viewport: { width: 1920, height: 1080 } });
+  /** Somebody at a screen; the one who has logged in at another one, if that is given. */
+  async operator(at?: Operator): Promise<Operator> {
+    const context = await this.#browser.newContext({
+      viewport: { width: 1920, height: 1080 },
+      ...(at && { storageState: await at.page.context().storageState() }),
+    });
     return new Operator(await context.newPage());
   }
 

@@ -50,6 +50,40 @@ describe("the page Live", function () {
     assert.match(await operator.figure("Average temperature"), /^\d+\.\d °C$/);
     assert.match(await operator.figure("Average health"), /^\d+ of 100$/);
     assert.match(await operator.figure("Newest reading"), /^\d s ago$/);
+    assert.match(await operator.figure("Alerts in 5 min"), /^\d+$/);
+  });
+
+  it("draws the limits of the health score across the curves, also when they are changed", async () => {
+    const limits = async () =>
+      new Set(
+        (await operator.points("metric temperature"))
+          .filter(({ series }) => series === "overheating")
+          .map(({ value }) => value),
+      );
+    await until("the limit", async () => (await limits()).has(75));
+    const device = await operator.device();
+    const give = (limit: number | null) =>
+      client.publishAsync(
+        "plant/operator/health",
+        JSON.stringify({ command: "set", deviceId: device, flag: "overheating", limit }),
+        { qos: 1 },
+      );
+    await give(81);
+    await until("another limit", async () => (await limits()).has(81));
+    assert.equal((await limits()).size, 1);
+    await give(null);
+    await until("the first limit", async () => (await limits()).has(75));
+  });
+
+  it("keeps still while it is paused, and then follows with all that has come", async () => {
+    await operator.page.getByRole("button", { name: "Pause" }).click();
+    await operator.page.getByText("paused at").waitFor();
+    const before = Number(await operator.figure("Readings in all"));
+    const points = await operator.points("metric temperature");
+    await until("more readings", async () => Number(await operator.figure("Readings in all")) > before + 8);
+    assert.equal((await operator.points("metric temperature")).length, points.length);
+    await operator.page.getByRole("button", { name: "Follow" }).click();
+    await until("all of them", async () => (await operator.points("metric temperature")).length > points.length + 1);
   });
 
   it("gets its charts from the package, and again only when they have changed", async () => {

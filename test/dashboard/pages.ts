@@ -1,6 +1,8 @@
 /** The pages beside Live, as operators come to them; and pages with nothing but an element of the package. */
+import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { MqttClient } from "mqtt";
 import type { Locator } from "playwright-core";
 import type { FlowNode } from "../../app/flow-files.ts";
 import { startNodeRed } from "../editor/node-red.ts";
@@ -15,6 +17,11 @@ const PICTURES = join(root, "test-output");
 /** Opens the dashboard, and in it a page by its name in the menu; waits until its element is there. */
 export async function openPage(operator: Operator, url: string, name: string, element: string): Promise<Locator> {
   await operator.open(url);
+  return goTo(operator, name, element);
+}
+
+/** Goes to a page by its name in the menu; waits until its element is there. */
+export async function goTo(operator: Operator, name: string, element: string): Promise<Locator> {
   await operator.page.locator("md-toolbar button").first().click();
   await operator.page.locator("md-sidenav").getByRole("button", { name, exact: true }).click();
   const found = operator.page.locator(element);
@@ -70,6 +77,51 @@ export async function fits(operator: Operator, element: Locator, selector: strin
   });
 }
 
+/** Tests that all that matches a selector fits a page in three widths, and keeps a picture of each. */
+export function itFits(name: string, at: () => { operator: Operator; element: Locator }, selector: string): void {
+  for (const width of [1920, 1280, 820]) {
+    it(`fits a screen of ${width} px`, async () => {
+      const { operator, element } = at();
+      await operator.page.setViewportSize({ width, height: 1000 });
+      await fits(operator, element, selector);
+      await picture(operator, name);
+    });
+  }
+}
+
+/** Tests that the browser has complained of nothing unusual until then. */
+export function itComplainsOfNothing(at: () => { operator: Operator; room: ControlRoom }): void {
+  it("complains of nothing but what the dashboard itself does on a page with nothing on it", async () => {
+    const { operator, room } = at();
+    const usual = await usualComplaints(room);
+    assert.deepEqual(
+      operator.complaints.filter((complaint) => !usual.has(complaint)),
+      [],
+    );
+  });
+}
+
+/** What does not fit the width of the page: parts that scroll sideways or are cut off, and parts that reach beyond it. */
+export function overflowing(operator: Operator): Promise<string[]> {
+  return operator.page.evaluate(() => {
+    const width = document.documentElement.clientWidth;
+    const found: string[] = [];
+    const look = (root: Document | ShadowRoot) => {
+      for (const part of root.querySelectorAll<HTMLElement>("*")) {
+        if (part.shadowRoot) look(part.shadowRoot);
+        if (!part.checkVisibility()) continue;
+        const { overflowX, textOverflow } = getComputedStyle(part);
+        const isEdge = (overflowX !== "visible" && textOverflow !== "ellipsis") || part === document.documentElement;
+        const beyond = Math.round(part.getBoundingClientRect().right) - width;
+        const unseen = isEdge ? part.scrollWidth - part.clientWidth : 0;
+        if (beyond > 0 || unseen > 0) found.push(`${part.localName}.${part.className}: ${Math.max(beyond, unseen)} px`);
+      }
+    };
+    look(document);
+    return found;
+  });
+}
+
 /** A flow in which a page's messages, with whatever role, can be given on the MQTT topic `try/` and the page's tab. */
 export function withWayIn(flows: FlowNode[], tab: string): FlowNode[] {
   const common = { z: tab, x: 100, y: 900 };
@@ -122,4 +174,17 @@ export async function usualComplaints(room: ControlRoom): Promise<Set<string>> {
   await nodeRed.stop();
   await visitor.page.close();
   return new Set(visitor.complaints);
+}
+
+/** Stops the simulator, or the replay, until it is started again; waits until it says so. */
+export async function stopSimulator(client: MqttClient): Promise<void> {
+  const state = new Promise<void>((resolve) => {
+    client.on("message", (topic, payload) => {
+      if (topic === "plant/simulator" && JSON.parse(String(payload)).state === "stopped") resolve();
+    });
+  });
+  await client.subscribeAsync("plant/simulator", { qos: 1 });
+  await client.publishAsync("plant/request/*", JSON.stringify({ command: "stop" }), { qos: 1 });
+  await state;
+  await client.unsubscribeAsync("plant/simulator");
 }

@@ -131,6 +131,11 @@ export class Editor {
     return this.node(id).locator(`.red-ui-flow-node-${badge}`).isVisible();
   }
 
+  /** Waits until a node no longer wears it: the editor draws a moment after a form is closed. */
+  takesOff(id: string, badge: "changed" | "error"): Promise<void> {
+    return this.node(id).locator(`.red-ui-flow-node-${badge}`).waitFor({ state: "hidden" });
+  }
+
   /** What shows when the mouse rests on the red triangle of a node with wrong settings. */
   async triangleText(id: string): Promise<string> {
     await this.node(id).locator(".red-ui-flow-node-error path").hover();

@@ -116,7 +116,7 @@ describe("in the editor", function () {
             assert.ok(!(await editor.isWrong(editor.field(name))), name);
           }
           await editor.done();
-          assert.ok(!(await editor.wears(id, "error")));
+          await editor.takesOff(id, "error");
         });
       }
 
