@@ -87,7 +87,9 @@ const PAGES: Page[] = [
     chooses: "device",
     choose: ({ page }, device) => page.locator(`.rows b[title="${device}"]`).click(),
     chosen: ({ page }) => page.locator(".detail h3").textContent(),
-    isCurrent: async ({ page }, n) => (await textOf(page.locator(".rows > [role=row]"))).includes(`${50 + n} °C`),
+    // With as many decimals as the other devices have.
+    isCurrent: async ({ page }, n) =>
+      new RegExp(`${50 + n}(\\.0+)? °C`).test(await textOf(page.locator(".rows > [role=row]"))),
     actions: [/^Restart/, /^Change limits/, /^Maintenance/],
     command: dispatchCommand,
   },
