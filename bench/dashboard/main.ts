@@ -21,8 +21,8 @@ const WARM_UP = 80_000;
 /** Between two looks at the memory of all pages, ms. */
 const MEMORY_PERIOD = 15_000;
 
-/** The part of the samples of memory, at the beginning, in which a page takes what it needs. */
-const FILLING = 0.2;
+/** The part of the samples of memory, at the beginning, in which charts fill and the browser compiles what runs often. */
+const FILLING = 0.5;
 
 const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" } } });
 const minutes = Number(values.minutes);
@@ -42,13 +42,13 @@ await delay(WARM_UP);
 const rows: Row[] = [];
 for (const name of PAGES) {
   progress(name);
-  const opened = await openQuietly(room, visitor, plant.url, name);
+  const opened = await openQuietly(room, visitor, plant.url, name, LIVE.includes(name));
   rows.push(...rowsOf(opened, await watch(opened, plant.loop)));
   await opened.page.context().close();
 }
 progress(`all pages for ${minutes} min`);
 const pages: OpenPage[] = [];
-for (const name of PAGES) pages.push(await openQuietly(room, visitor, plant.url, name));
+for (const name of PAGES) pages.push(await openQuietly(room, visitor, plant.url, name, false));
 await plant.loop();
 rows.push(...(await measureMemory(pages)), ...nodeRedRows(await plant.loop()));
 await room.close();

@@ -8,7 +8,7 @@ export type PageName = (typeof PAGES)[number];
 export const LIVE: readonly PageName[] = ["Live", "Devices", "Alarms", "Streaming"];
 export const CHARTS: readonly PageName[] = ["Live", "Devices"];
 
-/** What the probe has noted, in `window.probe`; updates and ages only of live pages. */
+/** What the probe has noted, in `window.probe`. */
 export interface Noted {
   /** Since the page was opened, ms; undefined before. */
   firstFigures: number | undefined;
@@ -20,9 +20,9 @@ export interface Noted {
 
 /**
  * To be given to a page before anything else in it runs, as text: it refers to nothing outside. Looks 20 times a second,
- * so its times are up to 50 ms late.
+ * so its times are up to 50 ms late; only until the first figures unless `isNoted`.
  */
-export function probe(page: PageName, isLive: boolean): void {
+export function probe(page: PageName, isNoted: boolean): void {
   const PERIOD = 50;
   // Both have charts of the chosen device.
   for (const name of ["live", "devices"]) {
@@ -54,12 +54,13 @@ export function probe(page: PageName, isLive: boolean): void {
 
   let last: unknown;
   const newest = new Map<string, number>();
-  setInterval(() => {
+  const timer = setInterval(() => {
     if (noted.firstFigures === undefined) {
-      if (hasFigures[page]()) noted.firstFigures = performance.now();
+      if (!hasFigures[page]()) return;
+      noted.firstFigures = performance.now();
+      if (!isNoted) clearInterval(timer);
       return;
     }
-    if (!isLive) return;
     const now = Date.now();
     const present = shown();
     if (present !== last) noted.updates.push(now);

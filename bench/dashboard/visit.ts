@@ -5,7 +5,7 @@ import { mean } from "simple-statistics";
 import type { ControlRoom, Operator } from "../../test/dashboard/dashboard.ts";
 import type { LoopFigures } from "./loop-meter.ts";
 import { shareOfOthers, work } from "./machine.ts";
-import { LIVE, type Noted, PAGES, type PageName, probe } from "./probe.ts";
+import { type Noted, PAGES, type PageName, probe } from "./probe.ts";
 
 /** What has not shown figures after so long never will, ms. */
 const PATIENCE = 60_000;
@@ -51,16 +51,20 @@ interface Slice extends Omit<Watched, "gap" | "age"> {
   ages: number[];
 }
 
-/** Somebody who has logged in opens pages in browsers that have seen nothing of them. The quietest opening counts. */
+/**
+ * Somebody who has logged in opens a page in a browser that has seen nothing of it; the quietest opening counts. With
+ * `isNoted`, the updates that follow are noted, which takes some of the page's memory.
+ */
 export async function openQuietly(
   room: ControlRoom,
   visitor: Operator,
   url: string,
   name: PageName,
+  isNoted: boolean,
 ): Promise<OpenPage> {
   let quietest: OpenPage | undefined;
   for (let count = 0; count < OPENINGS && (quietest?.others ?? Infinity) > QUIET; count++) {
-    const opened = await open(room, visitor, url, name);
+    const opened = await open(room, visitor, url, name, isNoted);
     const [kept, other] = quietest && quietest.others < opened.others ? [quietest, opened] : [opened, quietest];
     await other?.page.context().close();
     quietest = kept;
@@ -68,10 +72,16 @@ export async function openQuietly(
   return quietest as OpenPage;
 }
 
-async function open(room: ControlRoom, visitor: Operator, url: string, name: PageName): Promise<OpenPage> {
+async function open(
+  room: ControlRoom,
+  visitor: Operator,
+  url: string,
+  name: PageName,
+  isNoted: boolean,
+): Promise<OpenPage> {
   const { page } = await room.operator();
   await page.context().addCookies(await visitor.page.context().cookies());
-  await page.addInitScript(`(${probe})(${JSON.stringify(name)}, ${LIVE.includes(name)})`);
+  await page.addInitScript(`(${probe})(${JSON.stringify(name)}, ${isNoted})`);
   const before = work();
   await page.goto(`${url}/ui/#!/${PAGES.indexOf(name)}`, { timeout: PATIENCE });
   await page.waitForFunction(
