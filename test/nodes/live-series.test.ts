@@ -83,7 +83,7 @@ describe("live-series", () => {
     watch("a");
     measure("P1");
     pass();
-    assert.deepEqual(last("a").devices, ["P1", "P7"]);
+    assert.deepEqual(last("a").devices, [{ deviceId: "P1" }, { deviceId: "P7" }]);
     assert.equal(last("a").deviceId, "P7");
   });
 
