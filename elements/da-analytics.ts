@@ -135,7 +135,7 @@ export class DaAnalytics extends HistoryElement<AnalyticsChoice> {
     for (const tag of ["location", "device"] as const) {
       const answer = this.answerTo(tag);
       const labelOf = (name: string) => this.labelOf(tag, name);
-      const search = tag === "device" ? (this.find(".search") as HTMLInputElement).value.trim().toLowerCase() : "";
+      const search = tag === "device" ? this.searched : "";
       renew(this.find(`.statistics-${tag}`), answer ? statisticsOf(tag, unit, answer, { sort, search, labelOf }) : []);
     }
   }

@@ -102,7 +102,7 @@ export class DaTrends extends HistoryElement<TrendsChoice> {
     for (const tag of ["device", "location"] as const) {
       const answer = this.answerTo(tag);
       const labelOf = (name: string) => this.labelOf(tag, name);
-      const search = tag === "device" ? (this.find(".search") as HTMLInputElement).value.trim().toLowerCase() : "";
+      const search = tag === "device" ? this.searched : "";
       renew(this.find(`.shares-${tag}`), answer ? sharesOf(tag, answer, search, labelOf) : []);
     }
   }

@@ -216,6 +216,11 @@ export abstract class HistoryElement<Choice extends HistoryChoice> extends ListE
     return tag === "device" ? deviceLabel({ deviceId: name, name: this.#known.get(name)?.name }) : name;
   }
 
+  /** What is looked for in an element that has a field `.search`; nothing finds all. */
+  protected get searched(): string {
+    return (this.find(".search") as HTMLInputElement).value.trim().toLowerCase();
+  }
+
   protected unitOf(metric: string): { unit?: string } {
     const unit = this.#units.get(metric);
     return unit ? { unit } : {};

@@ -171,18 +171,25 @@ describe("<da-analytics> on a page of its own", function () {
         element.addEventListener("command", (event) => {
           const { command, payload } = (event as CustomEvent).detail;
           if (command !== "query") return;
-          const answer = { ...span, ...answers[payload.query.queryType] };
-          setTimeout(() => Object.assign(element, { data: { id: payload.id, answer } }));
+          const { queryType } = payload.query;
+          const answer = { ...span, ...answers[queryType] };
+          setTimeout(() => {
+            Object.assign(element, { data: { id: payload.id, answer } });
+            // What is drawn in the frame after the answer.
+            const look = () =>
+              Object.assign(window, { drawn: element.shadowRoot?.querySelectorAll("tbody tr").length });
+            if (queryType === "statistics") requestAnimationFrame(() => requestAnimationFrame(look));
+          });
         });
       },
       [answers, span] as const,
     );
-    const begin = Date.now();
     await give(element, { ask: true });
     const section = element.getByRole("region", { name: "Statistics by device" });
     const rows = section.locator("tbody tr");
     await until("rows", async () => (await rows.count()) > 0);
-    assert.ok(Date.now() - begin < 3000, `${Date.now() - begin} ms`);
+    const drawn = () => operator.page.evaluate(() => (window as unknown as { drawn?: number }).drawn ?? 0);
+    await until("rows in the next frame", async () => (await drawn()) >= 50);
     assert.equal(await rows.count(), 50);
     assert.match((await rows.first().textContent()) ?? "", /^P857/);
     await section.getByText("and 950 more").waitFor();

@@ -51,6 +51,13 @@ export async function dispatched(operator: Operator, type: string): Promise<obje
   return all.filter((each) => each.type === type).map(({ type: _, ...detail }) => detail);
 }
 
+/** Waits until what an element was given before is drawn: at the latest in the next frame. */
+export function nextFrame(element: Locator): Promise<void> {
+  return element.evaluate(
+    () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(() => resolve()))),
+  );
+}
+
 /** Gives an element a message. */
 export function give(element: Locator, data: object | null): Promise<void> {
   return element.evaluate(

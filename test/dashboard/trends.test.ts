@@ -7,7 +7,17 @@ import type { HistoryAnswer, Question } from "../../elements/history-data.ts";
 import { type Application, startApplication } from "../support/application.ts";
 import { newFolder } from "../support/folders.ts";
 import { ControlRoom, type Operator, until } from "./dashboard.ts";
-import { dispatched, give, itComplainsOfNothing, itFits, openPage, picture, showElement, withWayIn } from "./pages.ts";
+import {
+  dispatched,
+  give,
+  itComplainsOfNothing,
+  itFits,
+  nextFrame,
+  openPage,
+  picture,
+  showElement,
+  withWayIn,
+} from "./pages.ts";
 
 const MINUTE = 60_000;
 
@@ -234,7 +244,7 @@ describe("<da-trends> on a page of its own", function () {
   const show = async (style?: string) => {
     element = await showElement(operator, "da-trends", style);
     await give(element, { ask: true });
-    await element.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    await nextFrame(element);
     answered = "";
   };
   let answered = "";
@@ -337,11 +347,9 @@ describe("<da-trends> on a page of its own", function () {
     const series = devices.map((device, n) => {
       return { device, field: "isAnomaly", times: [span.from], count: [1440], sum: [(n * 7) % 1000] };
     });
-    const begin = Date.now();
     await answer({ answer: { ...span, series } });
+    await nextFrame(element);
     const rows = element.getByRole("region", { name: "Share of anomalies by device" }).locator("tbody tr");
-    await until("rows", async () => (await rows.count()) > 0);
-    assert.ok(Date.now() - begin < 3000, `${Date.now() - begin} ms`);
     assert.equal(await rows.count(), 8);
     assert.match((await rows.first().textContent()) ?? "", /^P857.*999 of 1,440/);
     await element.getByText("and 992 more").waitFor();
