@@ -168,19 +168,24 @@ describe("a replay by the clock", () => {
   });
 
   it("after a pause goes on as if it had not been", async () => {
+    const day = 86_400;
+    let paused: Replay | undefined;
     const { arrivals } = await play(
       { file: record([0, 5, 10]) },
       {
         take(arrivals, replay) {
           if (arrivals.length !== 2) return;
-          replay.pause();
-          setTimeout(() => replay.resume(), 100_000);
+          paused = replay;
+          paused.pause();
         },
-        pass: () => mock.timers.tick(1000),
+        pass() {
+          mock.timers.runAll();
+          if (Date.now() >= NOW + day * 1000) paused?.resume();
+        },
       },
     );
-    assert.deepEqual(times(arrivals), [0, 5, 110]);
-    assert.equal(arrivals[2]?.timestamp, NOW + 110_000);
+    assert.deepEqual(times(arrivals), [0, 5, 10 + day]);
+    assert.equal(arrivals[2]?.timestamp, NOW + (10 + day) * 1000);
   });
 
   for (const [what, jump] of [
