@@ -60,14 +60,18 @@ export function alarmState({ state, shelved, suppressed, outOfService }: Alarm, 
   return parts.join(", ");
 }
 
-/** What broke which limit, in parts that stay together. */
+/** What broke which limit, or for how long something was so, in parts that stay together. */
 export function alarmValue(alarm: Alarm): (Node | string)[] {
   return valueParts(alarm).flatMap((part, index) => [index > 0 ? " " : "", h("span", { class: "together" }, part)]);
 }
 
-function valueParts({ value, limit, unit }: Alarm): string[] {
+/** Whether its value tells for how long something was so, such as a silence: there is no limit to compare it with. */
+const isTime = ({ limit, unit }: Alarm): boolean => limit === undefined && unit === "s";
+
+function valueParts(alarm: Alarm): string[] {
+  const { value, limit, unit } = alarm;
   if (value === undefined) return [];
-  if (limit === undefined) return [withUnit(value, unit)];
+  if (limit === undefined) return [isTime(alarm) ? `after ${duration(value * 1000)}` : withUnit(value, unit)];
   return [`${withUnit(value, unit)},`, `limit ${withUnit(limit, unit)}`];
 }
 
@@ -81,7 +85,7 @@ export function lineText(line: JournalLine & { text?: unknown }): string {
   const value = change === "raised" || change === "severity" ? valueParts(line).join(" ") : "";
   const reason = change === "shelved" && shelved?.reason ? `: ${shelved.reason}` : "";
   const what = change === undefined ? "" : CHANGES[change];
-  return `${severity} ${condition} ${what}${by ? ` by ${by}` : ""}${value ? ` at ${value}` : ""}${reason}`;
+  return `${severity} ${condition} ${what}${by ? ` by ${by}` : ""}${value && !isTime(line) ? " at" : ""}${value && ` ${value}`}${reason}`;
 }
 
 function commandText({ deviceId, command, outcome, by, error }: CommandLine): string {

@@ -9,6 +9,7 @@ import uPlot from "uplot";
 import uPlotStyle from "uplot/dist/uPlot.min.css";
 import type { ChartAppend, ChartData, ChartSeries, SeriesRole } from "./chart-data.ts";
 import ownStyle from "./da-chart.css";
+import { format, powerOfTen } from "./parts.ts";
 import { isDark, THEME_EVENT } from "./theme.ts";
 
 const bars = uPlot.paths.bars?.({ size: [0.9, Infinity], align: 1 }) as uPlot.Series.PathBuilder;
@@ -24,8 +25,9 @@ export interface DrawnPoint {
 
 const MAX_POINTS = 2000;
 
-/** Characters beside an axis. */
+/** Characters beside an axis, and the room for them, px. */
 const LONGEST_LABEL = 8;
+const AXIS_WIDTH = 64;
 
 const DAY = 86_400_000;
 
@@ -248,7 +250,7 @@ export class DaChart extends HTMLElement {
       if (role !== "value" && typeof valueAt(index) !== "number") return [];
       const lower = data.series.findIndex((each) => each.role === "lower");
       const isBand = role === "upper" && lower >= 0;
-      const texts = (isBand ? [valueAt(lower), valueAt(index)] : [valueAt(index)]).map(format);
+      const texts = (isBand ? [valueAt(lower), valueAt(index)] : [valueAt(index)]).map((value) => format(value));
       const entry = document.createElement("span");
       entry.className = isBand ? "band" : role;
       entry.style.setProperty("--colour", colourOf(data.series, index, this.#palette));
@@ -353,14 +355,14 @@ function optionsOf(
         size: 30,
         values: (_plot, splits, _axis, _space, increment) => splits.map((time) => axisText(time, increment)),
       },
-      { ...axis, scale: "left", size: 56, space: 34, values: labels, ...(hasBars && { incrs: COUNTS }) },
+      { ...axis, scale: "left", size: AXIS_WIDTH, space: 34, values: labels, ...(hasBars && { incrs: COUNTS }) },
       ...(hasRight
         ? [
             {
               ...axis,
               scale: "right",
               side: 1,
-              size: 56,
+              size: AXIS_WIDTH,
               space: 34,
               grid: { show: false },
               values: labels,
@@ -419,16 +421,6 @@ const labels = (_plot: uPlot, splits: number[]) => splits.map(axisLabel);
 function axisLabel(value: number): string {
   const text = format(value);
   return text.length > LONGEST_LABEL ? powerOfTen(value) : text;
-}
-
-function powerOfTen(value: number): string {
-  return Number(value.toPrecision(4)).toExponential().replace("e+", "e");
-}
-
-function format(value: number | null | undefined): string {
-  if (typeof value !== "number") return "–";
-  if (value !== 0 && Math.abs(value) < 0.0001) return powerOfTen(value);
-  return Math.abs(value) >= 10_000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(4)));
 }
 
 /** The time of day; where a day begins, or nothing shorter is told apart, the date. */

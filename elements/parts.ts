@@ -104,17 +104,23 @@ export function icon(name: string): Element {
   return svg;
 }
 
-/** To four significant digits; with so many digits after the point at least. */
+/** To four significant digits; with so many digits after the point at least, unless it is tiny. */
 export function format(value: number | null | undefined, decimals = 0): string {
   if (typeof value !== "number") return "–";
+  if (value !== 0 && Math.abs(value) < 0.0001) return powerOfTen(value);
   if (Math.abs(value) >= 10_000) return Math.round(value).toLocaleString("en");
   const text = String(Number(value.toPrecision(4)));
   return decimals > fraction(text).length ? value.toFixed(decimals) : text;
 }
 
-const fraction = (text: string): string => text.split(".")[1] ?? "";
+/** "4.374e-6", to four significant digits. */
+export function powerOfTen(value: number): string {
+  return Number(value.toPrecision(4)).toExponential().replace("e+", "e");
+}
 
-/** Digits after the point that a value is shown with; three at most, so that a tiny one does not lengthen all others. */
+const fraction = (text: string): string => /^[^.e]*\.(\d*)$/.exec(text)?.[1] ?? "";
+
+/** Digits after the point that a value is shown with; three at most, so that a small one does not lengthen all others. */
 export const decimalsOf = (value: number | undefined): number => Math.min(3, fraction(format(value)).length);
 
 export function withUnit(value: number | undefined, unit: string | undefined, decimals = 0): string {
