@@ -4,7 +4,7 @@ import { MAX_NAME_LENGTH } from "../limits.ts";
 import type { Alarm, AuditEntry, Reading, Silence, StatusEvent, WindowResult } from "../types.ts";
 import { verdictOf } from "../verdicts.ts";
 import { fieldKey, type LineWriter, lineHead } from "./lines.ts";
-import { QUALITY } from "./readings.ts";
+import { BAD, isBadField, QUALITY } from "./readings.ts";
 import type { Measurement, PointTags } from "./types.ts";
 
 /** Heads of lines and names of fields that are kept encoded, above which it starts anew: some 10 MB. */
@@ -64,7 +64,7 @@ export function isHistoryEvent(value: unknown): value is HistoryEvent {
  *
  * | measurement | tags | fields |
  * |---|---|---|
- * | `readings` | device, location | each metric; text `_quality` unless good |
+ * | `readings` | device, location | each metric, of a bad reading as `_bad.<metric>`; text `_quality` unless good |
  * | `features` | device, location | `<metric>.<feature>` |
  * | `verdicts` | device, location, detector | `isAnomaly` (0 or 1), `score`, `threshold`; `<metric>.score`, `.lower`, `.upper` |
  * | `health` | device, location | `score`; texts `status`, `flags` (separated by commas) |
@@ -119,7 +119,11 @@ export class PointWriter {
     const timestamp = Math.floor(reading.timestamp);
     if (writes.has("readings")) {
       lines.open(heads.readings);
-      for (const name in metrics) lines.number(this.#key(name), metrics[name] as number);
+      const isBad = quality === "bad";
+      for (const name in metrics) {
+        const key = this.#key(name);
+        lines.number(isBad ? this.#key(BAD, name) : key, metrics[name] as number);
+      }
       if (quality !== undefined && quality !== "good") lines.text(QUALITY_KEY, quality);
       lines.close(timestamp);
     }
@@ -217,6 +221,7 @@ export class PointWriter {
     let key = keys?.get(part);
     if (key) return key;
     if (metric === QUALITY) throw new RangeError(`a metric can't be named ${QUALITY}, which is its quality`);
+    if (isBadField(metric)) throw new RangeError(`a metric's name can't begin with ${BAD}., as bad values do`);
     requireName(metric);
     requireName(part);
     if (this.#knownKeys === MAX_KNOWN) {

@@ -132,7 +132,7 @@ async function cutUp(
 
 async function latest({ historian, query, signal, registry }: Asking): Promise<object> {
   const { from, to, limit } = query;
-  const selection = await selectionOf(historian, query, "all");
+  const selection = await selectionOf(historian, query, "values");
   const sets = new Map<string, { tags: PointTags; values: Map<string, [value: FieldValue, time: number]> }>();
   let count = 0;
   for (const { tags, times, fields, values } of selection ? await historian.latest(selection, signal) : []) {
@@ -259,7 +259,7 @@ async function events(asking: Asking): Promise<object> {
   const { historian, query, signal } = asking;
   const { from, to, groupBy, limit } = query;
   const of = (measurement: "alarms" | "status" | "verdicts", metrics: string[]) =>
-    selectionOf(historian, { ...query, measurement, metrics }, "all");
+    selectionOf(historian, { ...query, measurement, metrics }, "values");
   const journal = async (measurement: "alarms" | "status") => {
     const selection = await of(measurement, []);
     return selection ? await recordsOf(historian.rows(selection, { signal }), limit) : [];

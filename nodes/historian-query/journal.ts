@@ -22,7 +22,7 @@ export async function journalLines(
   const { maxPoints } = query;
   let lines: JournalLine[] = [];
   for (const measurement of ["alarms", "audit"] as const) {
-    const selection = await selectionOf(historian, { ...query, measurement, metrics: [] }, "all");
+    const selection = await selectionOf(historian, { ...query, measurement, metrics: [] }, "values");
     if (!selection) continue;
     const options = { newestFirst: true, limitPerSeries: maxPoints, signal };
     for await (const { tags, times, fields, values } of historian.rows(selection, options)) {

@@ -1,5 +1,6 @@
 /** Which points a question means: names with wildcards become those that there are. */
 import { TEXT_FIELDS } from "../../core/history/points.ts";
+import { isBadField } from "../../core/history/readings.ts";
 import type { Catalogue, Measurement, Selection, Tag } from "../../core/history/types.ts";
 import { nameFilter } from "../../core/names.ts";
 import type { Historian } from "../lib/historian.ts";
@@ -16,13 +17,14 @@ export function tagsOf(measurement: Measurement): Tag[] {
 /**
  * The points that a query means.
  *
- * @param fields which fields there are to choose from
+ * @param fields which fields there are to choose from: numbers; those and texts; or bad values, too, which are only meant
+ * where they are named or all is
  * @returns undefined if it can mean none, as nothing has such a name
  */
 export async function selectionOf(
   historian: Historian,
   query: Pick<HistoryQuery, "measurement" | "metrics" | "devices" | "locations" | "from" | "to">,
-  fields: "numbers" | "all" = "numbers",
+  fields: "numbers" | "values" | "all" = "numbers",
 ): Promise<(Selection & { fields: readonly string[] }) | undefined> {
   const { measurement, metrics, devices, locations, from, to } = query;
   let known: Catalogue | undefined;
@@ -31,9 +33,11 @@ export async function selectionOf(
     return known;
   };
   // No catalogue holds them.
-  const texts = fields === "all" ? (TEXT_FIELDS[measurement] ?? []) : [];
+  const texts = fields === "numbers" ? [] : (TEXT_FIELDS[measurement] ?? []);
   const isListed = metrics.length > 0 && !metrics.some(isPattern);
-  const chosen = isListed ? metrics : meant(metrics, [...(await catalogue()).fields[measurement], ...texts]);
+  const numbers = async () =>
+    (await catalogue()).fields[measurement].filter((field) => fields === "all" || !isBadField(field));
+  const chosen = isListed ? metrics : meant(metrics, [...(await numbers()), ...texts]);
   const tags: Partial<Record<"device" | "location", string[]>> = {};
   for (const [tag, names] of [["device", devices] as const, ["location", locations] as const]) {
     if (names.length > 0) tags[tag] = names.some(isPattern) ? meant(names, (await catalogue()).tags[tag]) : names;

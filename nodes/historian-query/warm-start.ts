@@ -1,5 +1,5 @@
 /** The last readings of each device, for nodes that are to know the past when they start. */
-import { QUALITY, readingsOf } from "../../core/history/readings.ts";
+import { readingFields, readingsOf } from "../../core/history/readings.ts";
 import type { Reading } from "../../core/types.ts";
 import type { Historian } from "../lib/historian.ts";
 import type { HistoryQuery } from "./query.ts";
@@ -24,7 +24,7 @@ export async function* lastReadings(
   if (!selection) return;
   let own: Reading[] = [];
   let batch: Reading[] = [];
-  const fields = [...selection.fields, QUALITY];
+  const fields = readingFields(selection.fields);
   const options = { newestFirst: true, limitPerSeries: count, signal };
   for await (const chunk of historian.rows({ ...selection, fields }, options)) {
     const readings = readingsOf(chunk);

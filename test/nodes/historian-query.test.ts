@@ -22,7 +22,7 @@ import { configNode } from "../../nodes/lib/config-node.ts";
 import type { Historian } from "../../nodes/lib/historian.ts";
 import { text } from "../../nodes/lib/options.ts";
 import { newFolder } from "../support/folders.ts";
-import { DEVICES, END, history, linesOf, pointOf, START } from "../support/history.ts";
+import { BAD_VALUE, DEVICES, END, history, linesOf, pointOf, START } from "../support/history.ts";
 import { startInfluxd } from "../support/influxd.ts";
 import { MemoryHistorian } from "../support/memory-historian.ts";
 import {
@@ -86,6 +86,13 @@ async function ask(node: TestNode, query: object, more: object = {}): Promise<Re
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   return node.output(1).at(-1) as Received;
+}
+
+function goodReadingsOf(points: Point[], device: string): Point[] {
+  return points.filter(
+    ({ measurement, tags, fields }) =>
+      measurement === "readings" && tags.device === device && fields.get("_quality") !== "bad",
+  );
 }
 
 /** No user, password or token. */
@@ -257,7 +264,7 @@ describe("historian-query", () => {
 
     it("tells the truth: each value at its time, and of intervals what simple-statistics computes of them", async () => {
       node = await startOn(reference, { devices: ["a/b+c#"], metrics: "temperature" });
-      const stored = points.filter(({ measurement, tags }) => measurement === "readings" && tags.device === "a/b+c#");
+      const stored = goodReadingsOf(points, "a/b+c#");
       const raw = (await ask(node, { every: "raw" })).payload as { series: Series[] };
       assert.deepEqual(
         raw.series.map(({ location, times, values }) => ({ location, times, values })),
@@ -288,7 +295,7 @@ describe("historian-query", () => {
 
     it("gives statistics, distributions and correlations as simple-statistics does, and the last values", async () => {
       node = await startOn(reference, { devices: ["P7"] });
-      const stored = points.filter(({ measurement, tags }) => measurement === "readings" && tags.device === "P7");
+      const stored = goodReadingsOf(points, "P7");
       const values = stored.map(({ fields }) => fields.get("temperature") as number);
       const answerTo = async (query: object) => (await ask(node, query)).payload as Record<string, object[]>;
       const { statistics = [] } = await answerTo({ queryType: "statistics", metrics: "temperature" });
@@ -587,7 +594,8 @@ describe("historian-query", () => {
         const own = batches.flat().filter(({ deviceId }) => deviceId === device);
         const stored = points.filter(({ measurement, tags }) => measurement === "readings" && tags.device === device);
         const expected = stored.slice(-400).map(({ tags: { location }, timestamp, fields }) => {
-          const { _quality: quality, ...metrics } = Object.fromEntries(fields);
+          const { _quality: quality, "_bad.temperature": temperature, ...others } = Object.fromEntries(fields);
+          const metrics = quality === "bad" ? { temperature } : others;
           return {
             deviceId: device,
             timestamp,
@@ -604,9 +612,35 @@ describe("historian-query", () => {
       node = await startOn(reference, { queryType: "readings", metrics: "temperature", readingsPerDevice: "10000" });
       await ask(node, {});
       const readings = node.output(1).flatMap(({ payload }) => payload as { quality?: string; metrics: object }[]);
-      const bad = points.filter(({ fields }) => fields.get("_quality") === "bad");
-      assert.equal(readings.filter(({ quality }) => quality === "bad").length, bad.length);
+      for (const asked of ["stale", "bad"]) {
+        const expected = points.filter(({ fields }) => fields.get("_quality") === asked).length;
+        assert.ok(expected > 0);
+        assert.equal(readings.filter(({ quality }) => quality === asked).length, expected);
+      }
       assert.ok(readings.every(({ metrics }) => Object.keys(metrics).join() === "temperature"));
+    });
+
+    it("has bad values in the export, and in no other answer unless they are asked for", async () => {
+      node = await startOn(reference);
+      const types = ["series", "latest", "aggregate", "statistics", "distribution", "correlation"];
+      for (const queryType of types) {
+        const { payload } = await ask(node, { queryType, every: queryType === "series" ? "raw" : "1h" });
+        const text = JSON.stringify(payload);
+        assert.match(text, /temperature/, queryType);
+        assert.doesNotMatch(text, new RegExp(`_bad|${BAD_VALUE}\\b`), queryType);
+      }
+      const filename = join(newFolder(), "all.csv");
+      await ask(node, { queryType: "export" }, { filename });
+      const rows: Record<string, string>[] = parse(readFileSync(filename), { columns: true, bom: true });
+      const bad = points.filter(({ fields }) => fields.get("_quality") === "bad");
+      assert.ok(bad.length > 0);
+      assert.deepEqual(
+        rows.filter(({ _quality }) => _quality === "bad").map((row) => [row["_bad.temperature"], row.temperature]),
+        bad.map(() => [String(BAD_VALUE), ""]),
+      );
+      const { payload } = await ask(node, { metrics: "_bad.temperature", every: "raw" });
+      const { series } = payload as { series: Series[] };
+      assert.equal(series.flatMap(({ times }) => times).length, bad.length);
     });
   });
 

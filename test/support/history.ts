@@ -17,6 +17,9 @@ export const DEVICES = [
   "🤖 é",
 ];
 
+/** What a sensor shows that is broken. */
+export const BAD_VALUE = -999;
+
 /** Points as bytes of line protocol. */
 export function linesOf(points: Iterable<Point>): Uint8Array {
   const writer = new LineWriter();
@@ -45,6 +48,10 @@ export function history(): Point[] {
       const temperature = 60 + place + random.gaussian();
       // Not in an object, where it would be none.
       const prototype: [string, number][] = place === 0 ? [["__proto__", random.gaussian()]] : [];
+      if (random.next() < 0.01) {
+        points.push(pointOf("readings", tags, time, { "_bad.temperature": BAD_VALUE, _quality: "bad" }));
+        continue;
+      }
       points.push(
         pointOf(
           "readings",
@@ -53,7 +60,7 @@ export function history(): Point[] {
           {
             temperature,
             ...(random.next() < 0.8 && { 'vibration, "x"': temperature / 100 + 0.01 * random.gaussian() }),
-            ...(random.next() < 0.01 && { _quality: "bad" }),
+            ...(random.next() < 0.01 && { _quality: "stale" }),
           },
           prototype,
         ),

@@ -86,13 +86,13 @@ describe("a reading in history", () => {
     }
   });
 
-  it("tells its quality unless that is good", () => {
-    assert.deepEqual(
-      ofReadings({ ...reading, quality: "good" }, { ...reading, quality: "bad" }).map(([, , fields]) =>
-        fields.slice(2),
-      ),
-      [[], [["_quality", "bad"]]],
-    );
+  it("tells its quality unless that is good, and keeps bad values apart from others", () => {
+    const [good, stale, bad] = (["good", "stale", "bad"] as const).map((quality) => {
+      const [point] = ofReadings({ ...reading, quality });
+      return point?.[2] ?? [];
+    });
+    assert.deepEqual(stale, [...(good ?? []), ["_quality", "stale"]]);
+    assert.deepEqual(bad, [...(good ?? []).map(([name, value]) => [`_bad.${name}`, value]), ["_quality", "bad"]]);
   });
 
   it("brings along its features, verdicts and health", () => {
@@ -177,6 +177,7 @@ describe("a reading in history", () => {
     points.reading(reading);
     const refused: [Reading, RegExp][] = [
       [{ ...reading, metrics: { temperature: 1, _quality: 1 } }, /can't be named _quality/],
+      [{ ...reading, metrics: { temperature: 1, "_bad.x": 1 } }, /can't begin with _bad\./],
       [{ ...reading, metrics: {} }, /at least one field/],
       [{ ...reading, tags: { location: long } }, /at most 256/],
       [{ ...reading, features: { temperature: { [long]: 1 } } }, /at most 256/],
