@@ -10,8 +10,12 @@ import { options } from "./options.ts";
 
 const TICK_INTERVAL = 1000;
 
-/** In ticks. */
+/** Between two reports of the figures, in ticks: when an alarm has changed, and when none has. */
+const NEWS_INTERVAL = 5;
 const FIGURES_INTERVAL = 60;
+
+/** Between two looks at which devices have open alarms, in ticks. */
+const KEEP_INTERVAL = 60;
 
 /** So many alarms are sent in one turn of the event loop, a few milliseconds' work; the rest of a storm follows. */
 const SLICE = 200;
@@ -23,6 +27,8 @@ export default define<typeof options, DeviceAlarms>("device-alarms", options, (h
   let timer: NodeJS.Timeout | undefined;
   let unwatch: (() => void) | undefined;
   let ticks = 0;
+  let ticksSinceFigures = 0;
+  let hasNews = false;
   let outbox: Alarm[] = [];
   let sentThisTurn = 0;
   let isClosed = false;
@@ -139,6 +145,7 @@ export default define<typeof options, DeviceAlarms>("device-alarms", options, (h
   /** What people are told of must still be known after a crash. */
   function journal(alarm: Alarm): void {
     figures.push(alarm);
+    hasNews = true;
     if (devices.get(alarm.deviceId)) host.device(alarm.deviceId);
     host.saveSoon();
     host.changed();
@@ -161,14 +168,19 @@ export default define<typeof options, DeviceAlarms>("device-alarms", options, (h
   function tick(): void {
     const now = Date.now();
     system.tick(now);
-    ticks++;
-    if (ticks % FIGURES_INTERVAL !== 0) return;
-    // A device that is silent for long must not take its alarm with it when another one wants its place.
+    if (++ticks % KEEP_INTERVAL === 0) keepOpen();
+    if (++ticksSinceFigures < (hasNews ? NEWS_INTERVAL : FIGURES_INTERVAL)) return;
+    ticksSinceFigures = 0;
+    hasNews = false;
+    host.send([null, null, { topic: "figures", payload: figures.figures(system.open(), now) }]);
+  }
+
+  /** A device that is silent for long must not take its alarm with it when another one wants its place. */
+  function keepOpen(): void {
     for (const { deviceId, state } of devices.values()) {
       for (const { isOpen } of state.alarms.values()) if (isOpen) host.device(deviceId);
     }
     host.touch();
-    host.send([null, null, { topic: "figures", payload: figures.figures(system.open(), now) }]);
   }
 
   /** The common command reset; alarms that stand are over with it. */

@@ -195,14 +195,27 @@ describe("device-alarms", () => {
     assert.deepEqual(journal().slice(1), ["R1/hot returned returned-unacknowledged"]);
   });
 
-  it("sends its figures once a minute", async () => {
+  it("sends its figures once a minute, and soon after an alarm has changed", async () => {
     await start();
+    const sent = () =>
+      node.output(3).map(({ topic, payload }) => {
+        const { alarms, open } = payload as { alarms: { last10Minutes: number }; open: { count: number } };
+        return [topic, alarms.last10Minutes, open.count];
+      });
+    pass(59);
+    assert.deepEqual(sent(), []);
+    pass(1);
+    assert.deepEqual(sent(), [["figures", 0, 0]]);
     send(flagged("overheating"));
-    pass(60);
-    const [message, ...others] = node.output(3);
-    const figures = message?.payload as { alarms: { last10Minutes: number }; open: { count: number } };
-    assert.deepEqual([message?.topic, figures.alarms.last10Minutes, figures.open.count], ["figures", 1, 1]);
-    assert.equal(others.length, 0);
+    send(flagged("overheating", "R2"));
+    pass(4);
+    assert.equal(sent().length, 1);
+    pass(1);
+    assert.deepEqual(sent().slice(1), [["figures", 2, 2]]);
+    pass(59);
+    assert.equal(sent().length, 2);
+    pass(1);
+    assert.equal(sent().length, 3);
   });
 
   describe("with commands", () => {
