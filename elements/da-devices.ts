@@ -62,6 +62,8 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
   /** Names of metrics, the most frequent first. */
   #metrics: string[] = [];
   #shown: Row[] = [];
+  /** The row that had the focus last: of all rows, the Tab key stops at one. */
+  #current: string | undefined;
   /** Digits after the point of each metric, alike in all rows that can be seen. */
   #decimals = new Map<string, number>();
   #detail: Detail | undefined;
@@ -84,6 +86,10 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
     search.addEventListener("input", () => this.choose({ search: search.value }));
     this.find(".scroll").addEventListener("scroll", () => this.#drawTable(), { passive: true });
     this.find(".scroll").addEventListener("keydown", (event) => this.#move(event));
+    this.find(".rows").addEventListener("focusin", (event) => {
+      this.#current = (event.target as HTMLElement).dataset.of;
+      this.redraw();
+    });
     this.onClick({
       status: (status) => this.choose({ status: this.choice.status === status ? "" : status }),
       sort: (sort) => {
@@ -422,9 +428,12 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
     this.#decimals = new Map(
       names.map((name) => [name, Math.max(0, ...visible.map(({ metrics }) => decimalsOf(metrics[name])))]),
     );
+    const stop = [this.#current, this.choice.deviceId, visible[0]?.deviceId].find((id) =>
+      visible.some(({ deviceId }) => deviceId === id),
+    );
     renew(
       rows,
-      visible.map((row, index) => this.#row(row, first + index, columns)),
+      visible.map((row, index) => this.#row(row, first + index, columns, row.deviceId === stop)),
     );
     const empty = this.find(".table > .empty");
     empty.hidden = this.#shown.length > 0;
@@ -432,7 +441,7 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
     empty.textContent = this.#rows.size > 0 ? "No device is like that. Change the search or the status." : hint;
   }
 
-  #row(row: Row, index: number, columns: Column[]): HTMLElement {
+  #row(row: Row, index: number, columns: Column[], isStop: boolean): HTMLElement {
     const { deviceId, status, quality, isUnheard } = row;
     const isOpen = deviceId === this.choice.deviceId;
     const isOld = status === "offline" || status === "unknown" || quality !== undefined;
@@ -440,7 +449,7 @@ export class DaDevices extends ListElement<DevicesMessage, DevicesChoice> {
       "div",
       {
         role: "row",
-        tabindex: 0,
+        tabindex: isStop ? 0 : -1,
         class: `${status}${isOpen ? " is-open" : ""}${isOld ? " is-old" : ""}${isUnheard ? " is-unheard" : ""}`,
         style: `transform: translateY(${index * ROW_HEIGHT}px)`,
         "aria-rowindex": index + 2,

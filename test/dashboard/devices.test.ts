@@ -371,6 +371,25 @@ describe("<da-devices> on a page of its own", function () {
     await until("back", async () => (await focused()) === "P299");
   });
 
+  it("lets the Tab key pass all rows at once, and come back to where it was", async () => {
+    await give(element, news(Array.from({ length: 300 }, (_, n) => row(`P${n + 1}`))));
+    await element.evaluate((element) => Object.assign(element, { choice: { deviceId: "P2" } }));
+    const focused = () =>
+      element.evaluate((element) => {
+        const focus = element.shadowRoot?.activeElement as HTMLElement | null;
+        return focus?.dataset.of ?? focus?.ariaLabel;
+      });
+    await element.getByRole("button", { name: "Order by Alarms" }).focus();
+    await operator.page.keyboard.press("Tab");
+    await until("the one that is open", async () => (await focused()) === "P2");
+    await operator.page.keyboard.press("ArrowDown");
+    await until("the next", async () => (await focused()) === "P3");
+    await operator.page.keyboard.press("Tab");
+    await until("beside the rows", async () => (await focused()) === "Close");
+    await operator.page.keyboard.press("Shift+Tab");
+    await until("where it was", async () => (await focused()) === "P3");
+  });
+
   it("shows a viewer no buttons that do something", async () => {
     await element.evaluate((element) => Object.assign(element, { choice: { deviceId: "P1" } }));
     await give(element, news([row("P1")], { device: inFull("P1"), role: "operator" }));
