@@ -84,6 +84,35 @@ export async function fits(operator: Operator, element: Locator, selector: strin
   });
 }
 
+/** What a page shows where something is not as it should be. */
+const NONSENSE = /NaN|undefined|null|function|\[object|Infinity/;
+
+/** All text that is shown, also within elements of the package: that is in no `innerText` of what is around them. */
+export function textShown(element: Locator): Promise<string> {
+  return element.evaluate((element) => {
+    const texts: string[] = [];
+    const look = (part: Element) => {
+      if (part.localName === "style" || part.localName === "script") return;
+      texts.push((part as HTMLElement).innerText ?? "");
+      for (const each of [part, ...part.querySelectorAll("*")]) [...(each.shadowRoot?.children ?? [])].forEach(look);
+    };
+    look(element);
+    return texts.join("\n");
+  });
+}
+
+/** Finds nothing on a page that nobody should see, and nothing wider than the page in three widths. */
+export async function makesSense(operator: Operator, page: Locator): Promise<void> {
+  const text = await textShown(page);
+  assert.match(text, /\S/);
+  assert.doesNotMatch(text, NONSENSE);
+  for (const width of [820, 1280, 1920]) {
+    await operator.page.setViewportSize({ width, height: 1000 });
+    const parts = ".bar > *, .chips > *, .da-choices > *, .da-remarks > *, da-chart, .list, .rows > * > *, .figure";
+    await fits(operator, page, parts);
+  }
+}
+
 /** Tests that all that matches a selector fits a page in three widths, and keeps a picture of each. */
 export function itFits(name: string, at: () => { operator: Operator; element: Locator }, selector: string): void {
   for (const width of [1920, 1280, 820]) {
