@@ -19,9 +19,9 @@ const DEVICES = 1000;
 const WARM_UP = 80_000;
 
 /** Between two looks at the memory of all pages, ms. */
-const MEMORY_PERIOD = 15_000;
+const MEMORY_PERIOD = 30_000;
 
-/** The part of the samples of memory, at the beginning, in which charts fill and the browser compiles what runs often. */
+/** The part of the time with all pages open, at its beginning, in which charts fill and memory is not looked at. */
 const FILLING = 0.5;
 
 const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" } } });
@@ -50,7 +50,9 @@ progress(`all pages for ${minutes} min`);
 const pages: OpenPage[] = [];
 for (const name of PAGES) pages.push(await openQuietly(room, visitor, plant.url, name, false));
 await plant.loop();
-rows.push(...(await measureMemory(pages)), ...nodeRedRows(await plant.loop()));
+await delay(FILLING * minutes * 60_000);
+const loop = await plant.loop();
+rows.push(...(await measureMemory(pages)), ...nodeRedRows(loop));
 await room.close();
 progress("stopping the devices");
 const seconds = (performance.now() - start) / 1000;
@@ -82,27 +84,25 @@ function rowsOf({ name, firstFigures }: OpenPage, { gap, age, busy, loop, others
 async function measureMemory(pages: OpenPage[]): Promise<Row[]> {
   const samples = pages.map((): Memory[] => []);
   const begin = performance.now();
-  const count = Math.max(1, Math.round((minutes * 60_000) / MEMORY_PERIOD));
+  const count = Math.max(1, Math.round(((1 - FILLING) * minutes * 60_000) / MEMORY_PERIOD));
   for (let n = 1; n <= count; n++) {
     await delay(begin + n * MEMORY_PERIOD - performance.now());
     for (const [index, page] of pages.entries()) samples[index]?.push(await memoryOf(page));
   }
   return pages.flatMap(({ name }, index) => {
-    const memory = (samples[index] ?? []).slice(Math.floor(count * FILLING));
-    const growth = (of: keyof Memory) =>
-      certainGrowth(memory.map((each, n): Sample => [(n * MEMORY_PERIOD) / 60_000, each[of]]));
-    const end = memory.at(-1);
-    const common = { beside: end?.megabytes };
+    const memory = samples[index] ?? [];
+    const row = (what: string, of: keyof Memory, unit: string, atMost?: number) => {
+      const value = certainGrowth(memory.map((each, n): Sample => [(n * MEMORY_PERIOD) / 60_000, each[of]]));
+      const target = atMost === undefined ? undefined : { atMost };
+      return { name: `${name}: ${what}`, value, unit, beside: memory.at(-1)?.[of], target } as Row;
+    };
     return [
-      {
-        name: `${name}: memory's certain growth in 10 min`,
-        value: growth("megabytes"),
-        unit: "MB",
-        target: { atMost: 0.1 },
-      },
-      { name: `${name}: the same of DOM nodes`, value: growth("nodes"), unit: "", beside: end?.nodes },
-      { name: `${name}: the same of listeners`, value: growth("listeners"), unit: "", beside: end?.listeners },
-    ].map((row, n) => (n === 0 ? { ...row, ...common } : row)) as Row[];
+      row("certain growth of memory in 10 min", "megabytes", "MB", 0.1),
+      row("the same of DOM nodes", "nodes", "", 100),
+      row("the same of listeners", "listeners", "", 10),
+      row("the same of the browser's own memory", "native", "MB"),
+      row("the same of compiled code", "code", "MB"),
+    ];
   });
 }
 
