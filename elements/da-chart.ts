@@ -209,6 +209,8 @@ export class DaChart extends HTMLElement {
       this.#frame,
     );
     this.#readOut();
+    // No observer tells of a legend that has got back the lines that it had before.
+    this.#fit();
   }
 
   #zoom(plot: uPlot): void {

@@ -28,7 +28,8 @@ const FLEET = {
 /** Readings in one message. */
 const BATCH = 500;
 
-/** Until the detectors know the fleet, and until faults are seen, ms. */
+/** Until a day is analysed and stored, the detectors know the fleet, and faults are seen, ms. */
+const STORING = 45_000;
 const LEARNING = 120_000;
 const TROUBLE = 75_000;
 
@@ -90,6 +91,7 @@ async function takeHistory(): Promise<void> {
     if (readings.length === 0) break;
     await send("plant/telemetry/gateway", readings);
   }
+  await delay(STORING);
   const trends = await openPage(operator, plant.url, "Trends", "da-trends");
   const device = trends.getByLabel("Device", { exact: true });
   await until("R6", async () => (await device.innerText()).includes(nameOf("R6")));

@@ -125,6 +125,26 @@ describe("<da-chart> on a page of its own", function () {
     assert.match(await legend(), /3 m.*flow 2000 l\/s/s);
   });
 
+  it("leaves the time axis in sight, however many lines the legend has", async () => {
+    const limits = (names: string[]) => names.map((name) => ({ name, role: "limit" as const, values: [1, 1, 1] }));
+    const data = line([1, 2, 3]);
+    for (const last of ["warm", "hot"]) {
+      await show({
+        ...data,
+        series: [...data.series, ...limits(["a limit with a long name", "another of them", last])],
+      });
+      await drawn(12);
+      await chart.evaluate((chart) => Object.assign(chart.style, { width: "300px" }));
+      await until(`all of ${last}`, () =>
+        chart.evaluate((chart) => {
+          const part = (name: string) => chart.shadowRoot?.querySelector(name) as HTMLElement;
+          const isWrapped = part(".legend").clientHeight > 30;
+          return isWrapped && part(".uplot").clientHeight === part(".frame").clientHeight;
+        }),
+      );
+    }
+  });
+
   it("does without values that are missing, and without any", async () => {
     await show(line([1, null, 3]));
     await drawn(2);
