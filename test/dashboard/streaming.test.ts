@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { connectAsync, type MqttClient } from "mqtt";
 import type { Locator } from "playwright-core";
 import { type Application, startApplication } from "../support/application.ts";
@@ -65,18 +66,29 @@ describe("the page Streaming", function () {
 
   it("asks for the devices no oftener where a second simulator answers, too", async () => {
     const asked: number[] = [];
+    let answered = 0;
     const second = await connectAsync(application.mqttUrl);
     const state = { state: "running", profile: "server", devices: 1, intervalSeconds: 1, sent: 0 };
-    second.on("message", (_topic, payload) => {
+    second.on("message", async (_topic, payload) => {
       asked.push(performance.now());
+      // Later than the first one, whose answer it replaces.
+      await delay(200);
       const answer = { ...JSON.parse(String(payload)), ok: true, devices: [{ deviceId: "S1" }], state };
-      void second.publishAsync("plant/answer/*", JSON.stringify(answer), { qos: 1 });
+      await second.publishAsync("plant/answer/*", JSON.stringify(answer), { qos: 1 });
+      answered++;
     });
     await second.subscribeAsync("plant/command/*", { qos: 1 });
-    await until("three questions", async () => asked.length >= 3).finally(() => second.endAsync(true));
+    const profile = () => form("Another fleet").getByLabel("Profile").locator("option:checked").textContent();
+    try {
+      await until("three answers", async () => answered >= 3);
+      await until("what the second one says", async () => (await profile()) === "server");
+    } finally {
+      await second.endAsync(true);
+    }
     // One every five seconds, and one when the page was opened.
     const [first = 0, , third = 0] = asked;
     assert.ok(third - first > 4000, `three within ${third - first} ms`);
+    await until("the first one alone", async () => (await profile()) === "machine");
   });
 
   it("changes devices, interval and profile of the simulator", async () => {
