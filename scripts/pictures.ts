@@ -8,7 +8,7 @@ import { connectAsync } from "mqtt";
 import { Fleet } from "../core/simulator/fleet.ts";
 import type { Reading } from "../core/types.ts";
 import { ControlRoom, until } from "../test/dashboard/dashboard.ts";
-import { goTo, openPage, stopSimulator } from "../test/dashboard/pages.ts";
+import { goTo, openPage, stopSimulator, withDevices } from "../test/dashboard/pages.ts";
 import { startApplication } from "../test/support/application.ts";
 
 const DOCS = join(import.meta.dirname, "..", "docs");
@@ -45,14 +45,9 @@ async function start() {
     deviceId: `R${index + 1}`,
     name: `Carrier ${index + 1}`,
     location: `hall ${1 + (index % 3)}`,
-    tags: "",
-    intervalSeconds: "",
-    limits: "",
-    parent: "",
-    advice: "",
   }));
   const { flows } = await application.flow();
-  await application.deploy(flows.map((node) => (node.type === "device-registry" ? { ...node, devices } : node)));
+  await application.deploy(withDevices(flows, devices));
   const client = await connectAsync(application.mqttUrl);
   const operator = await room.operator();
   await operator.page.setViewportSize({ width: 1600, height: 900 });
@@ -61,7 +56,6 @@ async function start() {
     url: application.url,
     client,
     operator,
-    page: operator.page,
     send: (topic: string, payload: object) => client.publishAsync(topic, JSON.stringify(payload), { qos: 1 }),
     async picture(name: string, height = 900) {
       await operator.page.setViewportSize({ width: 1600, height });

@@ -55,16 +55,10 @@ interface Slice extends Omit<Watched, "gap" | "age"> {
  * Somebody who has logged in opens a page in a browser that has seen nothing of it; the quietest opening counts. With
  * `isNoted`, the updates that follow are noted, which takes some of the page's memory.
  */
-export async function openQuietly(
-  room: ControlRoom,
-  visitor: Operator,
-  url: string,
-  name: PageName,
-  isNoted: boolean,
-): Promise<OpenPage> {
+export async function openQuietly(...visit: Parameters<typeof open>): Promise<OpenPage> {
   let quietest: OpenPage | undefined;
   for (let count = 0; count < OPENINGS && (quietest?.others ?? Infinity) > QUIET; count++) {
-    const opened = await open(room, visitor, url, name, isNoted);
+    const opened = await open(...visit);
     const [kept, other] = quietest && quietest.others < opened.others ? [quietest, opened] : [opened, quietest];
     await other?.page.context().close();
     quietest = kept;

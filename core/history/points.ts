@@ -121,6 +121,7 @@ export class PointWriter {
       lines.open(heads.readings);
       const isBad = quality === "bad";
       for (const name in metrics) {
+        // A name that is refused is refused of bad values, too.
         const key = this.#key(name);
         lines.number(isBad ? this.#key(BAD, name) : key, metrics[name] as number);
       }

@@ -5,7 +5,7 @@ import type { Locator } from "playwright-core";
 import { mean } from "simple-statistics";
 import { type Application, startApplication } from "../support/application.ts";
 import { ControlRoom, type Operator, until } from "./dashboard.ts";
-import { itComplainsOfNothing, makesSense, openPage, picture, stopSimulator } from "./pages.ts";
+import { itComplainsOfNothing, makesSense, openPage, picture, stopSimulator, withDevices } from "./pages.ts";
 
 const MINUTE = 60_000;
 
@@ -54,17 +54,8 @@ describe("the dashboard with any fleet", function () {
       { deviceId: "2f:c0", name: "Kiln", location: "hall 8" },
       { deviceId: "idle", name: "Press" },
       { deviceId: "spare", name: "Spare kiln", location: "store" },
-    ].map((row) => ({
-      location: "",
-      tags: "",
-      intervalSeconds: "",
-      limits: "",
-      parent: "",
-      advice: "",
-      ...row,
-    }));
-    const listed = flows.map((node) => (node.type === "device-registry" ? { ...node, devices: list } : node));
-    await application.deploy(listed);
+    ];
+    await application.deploy(withDevices(flows, list));
     for (const deviceId of DEVICES) {
       const readings = Array.from({ length: count }, (_, n) => ({
         deviceId,

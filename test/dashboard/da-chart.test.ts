@@ -125,6 +125,23 @@ describe("<da-chart> on a page of its own", function () {
     assert.match(await legend(), /3 m.*flow 2000 l\/s/s);
   });
 
+  it("has room for the longest label beside each axis", async () => {
+    const right = { name: "flow", role: "value" as const, axis: "right" as const, values: [0.0001, 0.00015, 0.000125] };
+    await show({ ...line([1, 2, 3]), series: [...line([1, 2, 3]).series, right] });
+    await drawn(6);
+    const { label, left, end } = await chart.evaluate((chart) => {
+      const context = document.createElement("canvas").getContext("2d") as CanvasRenderingContext2D;
+      context.font = "12px system-ui, sans-serif";
+      const root = chart.shadowRoot as ShadowRoot;
+      const box = (name: string) => (root.querySelector(name) as HTMLElement).getBoundingClientRect();
+      const [frame, plot] = [box(".frame"), box(".u-over")];
+      const label = context.measureText("-0.00125").width;
+      return { label, left: plot.left - frame.left, end: frame.right - plot.right };
+    });
+    const GAP = 5;
+    assert.ok(Math.min(left, end) >= label + GAP, `${left} and ${end} px for ${label} px`);
+  });
+
   it("leaves the time axis in sight, however many lines the legend has", async () => {
     const limits = (names: string[]) => names.map((name) => ({ name, role: "limit" as const, values: [1, 1, 1] }));
     const data = line([1, 2, 3]);

@@ -7,7 +7,17 @@ import type { DeviceLimits, DevicesNews } from "../../elements/devices-data.ts";
 import { type Application, startApplication } from "../support/application.ts";
 import { newFolder } from "../support/folders.ts";
 import { ControlRoom, type Operator, until } from "./dashboard.ts";
-import { dispatched, give, itComplainsOfNothing, itFits, openPage, picture, showElement, withWayIn } from "./pages.ts";
+import {
+  dispatched,
+  give,
+  itComplainsOfNothing,
+  itFits,
+  openPage,
+  picture,
+  showElement,
+  withDevices,
+  withWayIn,
+} from "./pages.ts";
 
 /** Rows of the table as text, in the order in which they stand. */
 async function rowsOf(page: Locator): Promise<string[]> {
@@ -46,18 +56,8 @@ describe("the page Devices", function () {
       { deviceId: "R3" },
       { deviceId: "R4" },
       { deviceId: "spare", name: "Spare robot", location: "store" },
-    ].map((row) => ({
-      name: "",
-      location: "",
-      tags: "",
-      intervalSeconds: "",
-      limits: "",
-      parent: "",
-      advice: "",
-      ...row,
-    }));
-    const listed = flows.map((node) => (node.type === "device-registry" ? { ...node, devices } : node));
-    await application.deploy(withWayIn(listed, "dashboard-devices"));
+    ];
+    await application.deploy(withWayIn(withDevices(flows, devices), "dashboard-devices"));
     client = await connectAsync(application.mqttUrl);
     room = await ControlRoom.open();
     operator = await room.operator();

@@ -158,6 +158,16 @@ export function overflowing(operator: Operator): Promise<string[]> {
   });
 }
 
+/** A flow whose device registry lists these devices, whatever is told of them. */
+export function withDevices(
+  flows: FlowNode[],
+  list: { deviceId: string; name?: string; location?: string }[],
+): FlowNode[] {
+  const blank = { name: "", location: "", tags: "", intervalSeconds: "", limits: "", parent: "", advice: "" };
+  const devices = list.map((device) => ({ ...blank, ...device }));
+  return flows.map((node) => (node.type === "device-registry" ? { ...node, devices } : node));
+}
+
 /** A flow in which a page's messages, with whatever role, can be given on the MQTT topic `try/` and the page's tab. */
 export function withWayIn(flows: FlowNode[], tab: string): FlowNode[] {
   const common = { z: tab, x: 100, y: 900 };
